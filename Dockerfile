@@ -1,0 +1,42 @@
+# One recipe for the six images:  docker build --build-arg SERVICE=dlp --tag secumail/dlp:0.1.0 .
+# An image holds the kernel, one service and that service's hashed requirements; no compiler, no other service.
+
+ARG PYTHON=3.11.14-slim-bookworm
+
+FROM python:${PYTHON} AS requirements
+ARG SERVICE
+COPY requirements/${SERVICE}.txt /requirements.txt
+# Wheels only: nothing a package author wrote runs during the build. Every file is held to the hash in the lock.
+RUN python -m venv --without-pip /opt/secumail \
+    && pip --python /opt/secumail/bin/python install \
+        --no-cache-dir --no-deps --only-binary :all: --require-hashes --requirement /requirements.txt \
+    && python -m compileall -q /opt/secumail/lib
+
+FROM python:${PYTHON}
+ARG SERVICE
+LABEL org.opencontainers.image.title="secumail/${SERVICE}" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+COPY --from=requirements /opt/secumail /opt/secumail
+WORKDIR /srv/secumail
+COPY LICENSE THIRD-PARTY-NOTICES.md ./
+COPY secumail/ secumail/
+COPY services/__init__.py services/
+COPY services/${SERVICE}/ services/${SERVICE}/
+# The code belongs to root and is compiled here, so the process can neither change it nor needs to write beside it.
+RUN python -m compileall -q secumail services
+
+ENV PATH=/opt/secumail/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    SECUMAIL_SERVICE=${SERVICE} \
+    SECUMAIL_BIND=0.0.0.0 \
+    SECUMAIL_HEALTH_PORT=8080
+
+USER 10001:10001
+EXPOSE 8080
+# `python -m services.$SECUMAIL_SERVICE` without a shell to expand the name.
+ENTRYPOINT ["python"]
+CMD ["-c", "import os, runpy; runpy.run_module('services.' + os.environ['SECUMAIL_SERVICE'], run_name='__main__', alter_sys=True)"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-I", "-S", "-c", "import urllib.request as http; http.urlopen('http://127.0.0.1:8080/readyz', timeout=4)"]
