@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from secumail.sealing.kms import SCOPES
+from secumail.settings import Settings
 
 from .conftest import ROOT, SERVICES, Document, Run, tool
 
@@ -130,6 +131,22 @@ def test_a_service_is_itself_to_broker_and_database(compose: Document, service: 
     assert (broker.scheme, broker.username, broker.hostname) == ("amqps", service, "rabbitmq")
     assert (database.username, database.hostname) == (service, "mongodb")
     assert {"tls=true", "replicaSet=rs0"} <= set(database.query.split("&"))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_image_and_the_project_together_give_a_service_its_settings(
+    compose: Document, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = dict(re.findall(r"\b(SECUMAIL_\w+)=([\w.]+)", (ROOT / "Dockerfile").read_text()))
+    for name, value in (image | compose["services"][service]["environment"]).items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert (settings.bind, settings.health_port) == ("0.0.0.0", 8080)
+    assert settings.domains == ("northwind.example",)
+    mounted = {Path(target).parent for target in secrets_of(compose, service)}
+    assert mounted == {settings.secrets, settings.keys}
+    public = {Path(config["target"]) for config in compose["services"][service]["configs"]}
+    assert {settings.identities, settings.tls_ca} <= public
 
 
 def test_services_share_no_network_with_each_other(compose: Document) -> None:
