@@ -1,0 +1,168 @@
+"""The lists an administrator keeps: black words, hashes of files, senders exempt from filtering.
+
+Lists are values: frozen, checked on creation, numbered by `version`, so that a finding can name the lists it
+rests on.
+"""
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from services.dlp.terms import count_words, fold
+
+MAX_WORDS = 1_000_000
+MAX_HASHES = 10_000_000
+MAX_SENDERS = 100_000
+MAX_TERM = 200
+
+Scope = Literal["all", "outside"]
+WhiteMode = Literal["strict", "advisory", "off"]
+
+_COLUMNS = ["term", "threshold", "scope"]
+# Patterns are tried before `to_lower` applies, so they admit capitals.
+_HEX = "[0-9a-fA-F]"
+Sha256 = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=rf"^{_HEX}{{64}}$")]
+Sha256OrSha1 = Annotated[
+    str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=rf"^(?:{_HEX}{{64}}|{_HEX}{{40}})$")
+]
+Address = Annotated[
+    str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)
+]
+
+
+class BlackWord(BaseModel):
+    """A word or phrase, and the number of occurrences in one mail from which that mail is held.
+
+    `threshold` 1 holds a mail at the first occurrence. Scope `outside` is about recipients outside the
+    organisation's domains only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    term: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TERM)]
+    threshold: Annotated[int, Field(ge=1)] = 1
+    scope: Scope = "all"
+
+    @field_validator("term")
+    @classmethod
+    def _has_a_word(cls, term: str) -> str:
+        if not count_words(fold(term)):
+            raise ValueError(
+                "a black word needs a letter or a digit, or nothing tells where it begins and ends"
+            )
+        return term
+
+
+class Lists(BaseModel):
+    """All lists of one version. As created, without entries, they let every mail pass.
+
+    With `white_mode` strict a mail leaves only if the SHA-256 of each attachment is in `white_hashes`: the
+    paper's rule, by which an empty list lets nothing attached leave; advisory only remarks on it.
+    `black_hashes` takes SHA-1 as well. `weight_threshold` holds a mail if the paper's W_t of a term in a
+    passage reaches it; without it, weights only rank.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Annotated[int, Field(ge=0)] = 0
+    words: Annotated[tuple[BlackWord, ...], Field(max_length=MAX_WORDS)] = ()
+    white_mode: WhiteMode = "off"
+    white_hashes: Annotated[frozenset[Sha256], Field(max_length=MAX_HASHES)] = frozenset()
+    black_hashes: Annotated[frozenset[Sha256OrSha1], Field(max_length=MAX_HASHES)] = frozenset()
+    exempt_senders: Annotated[frozenset[Address], Field(max_length=MAX_SENDERS)] = frozenset()
+    weight_threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _each_word_once(self) -> Self:
+        seen: set[tuple[str, Scope]] = set()
+        for word in self.words:
+            key = (fold(word.term), word.scope)
+            if key in seen:
+                raise ValueError(
+                    f"the black word {word.term!r} stands twice with scope {word.scope!r} "
+                    "(case and spacing make no difference): keep one"
+                )
+            seen.add(key)
+        return self
+
+    @field_serializer("white_hashes", "black_hashes", "exempt_senders")
+    def _in_order(self, entries: frozenset[str]) -> list[str]:
+        return sorted(entries)  # the same lists are the same bytes
+
+
+def words_from_csv(text: str) -> tuple[BlackWord, ...]:
+    """Read black words, one a line: `term,threshold,scope`, the last two optional (1, all).
+
+    A first line `term,threshold` is a heading; empty lines are skipped. ValueError names the line and its
+    fault.
+    """
+    words: list[BlackWord] = []
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    try:
+        for row in rows:
+            cells = [cell.strip() for cell in row]
+            if not any(cells) or (not words and len(cells) > 1 and cells == _COLUMNS[: len(cells)]):
+                continue
+            if len(cells) > len(_COLUMNS):
+                raise ValueError("expected term,threshold,scope; put a term with a comma in double quotes")
+            words.append(BlackWord.model_validate({c: v for c, v in zip(_COLUMNS, cells, strict=False) if v}))
+    except (ValueError, csv.Error) as fault:
+        raise ValueError(f"line {rows.line_num}: {_faults(fault)}") from None
+    return tuple(words)
+
+
+def words_to_csv(words: Iterable[BlackWord]) -> str:
+    """Write black words so that `words_from_csv` reads the same ones."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows((word.term, word.threshold, word.scope) for word in words)
+    return out.getvalue()
+
+
+def hashes_from_text(text: str, kind: Literal["white", "black"]) -> frozenset[str]:
+    """Read file hashes, one a line; what follows the hash is ignored, so the output of `sha256sum` will do.
+
+    A white list takes SHA-256 (64 hex digits), a black list SHA-1 (40) as well. ValueError names the line.
+    """
+    lengths = (64,) if kind == "white" else (64, 40)
+    hashes: set[str] = set()
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
+        if not line.strip():
+            continue
+        entry = line.split()[0].lower()
+        if len(entry) not in lengths or not set(entry) <= set("0123456789abcdef"):
+            expected = (
+                "a SHA-256 (64 hex digits)" if kind == "white" else "a SHA-256 or SHA-1 (64 or 40 hex digits)"
+            )
+            hint = (
+                "; a SHA-1 can be forged, so it lets no file pass"
+                if (kind, len(entry)) == ("white", 40)
+                else ""
+            )
+            raise ValueError(f"line {number}: expected {expected}, found {len(entry)} characters{hint}")
+        hashes.add(entry)
+    return frozenset(hashes)
+
+
+def hashes_to_text(hashes: Iterable[str]) -> str:
+    """Write hashes, one a line, in order."""
+    return "".join(f"{entry}\n" for entry in sorted(hashes))
+
+
+def _faults(fault: Exception) -> str:
+    if not isinstance(fault, ValidationError):
+        return str(fault)
+    return "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in fault.errors())

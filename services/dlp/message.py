@@ -1,0 +1,251 @@
+"""Reads a raw mail (RFC 5322, MIME) into what the policy looks at: passages of text, and attachments.
+
+Reading never raises and is bounded. A mail that is nested too deep, has too many parts or headers, or is
+damaged so that two readers could see different things comes back with `unreadable` set, and the policy holds
+it.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.message import Message as Mime
+from email.parser import BytesParser
+from email.policy import Compat32
+from enum import StrEnum
+from itertools import count
+
+from services.dlp.attachments import Attachment
+from services.dlp.charsets import decode, header_text
+from services.dlp.markup import split
+
+MAX_DEPTH = 20
+MAX_PARTS = 500
+MAX_HEADERS = 5000
+# The standard library reads MIME parameters in time (length x semicolons): both are bounded.
+MAX_MIME_HEADER = 16384
+MAX_MIME_PARAMETERS = 64
+MAX_NAME = 255
+
+_MIME_HEADERS = ("content-type", "content-transfer-encoding", "content-disposition")
+_IDENTITY = ("", "7bit", "8bit", "binary")
+_ENCODINGS = (*_IDENTITY, "quoted-printable", "base64", "x-uuencode", "uuencode", "uue", "x-uue")
+_COMMENT = re.compile(r"\([^()]*\)")
+
+
+class Unreadable(StrEnum):
+    """Why a mail cannot be read with certainty."""
+
+    TOO_DEEP = "too-deep"
+    TOO_MANY_PARTS = "too-many-parts"
+    TOO_MANY_HEADERS = "too-many-headers"
+    AMBIGUOUS_HEADER = "ambiguous-header"
+    UNKNOWN_ENCODING = "unknown-encoding"
+    BROKEN_MULTIPART = "broken-multipart"
+    DAMAGED = "damaged"
+
+
+Alternative = tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One decoded text of the mail, named as a reviewer knows it: `subject`, `body`, `attachment 2`.
+
+    Passages with the same first number in `alternative` are renderings of one text (multipart/alternative),
+    the second number telling them apart: a recipient reads one of them, so they are not counted together.
+    """
+
+    name: str
+    text: str
+    alternative: Alternative = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the policy looks at. Where `unreadable` is set, the rest is incomplete and proves nothing."""
+
+    subject: str = ""
+    passages: tuple[Passage, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    unreadable: Unreadable | None = None
+
+
+class _RefusedError(Exception):
+    def __init__(self, reason: Unreadable) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def read(raw: bytes) -> Message:
+    """Read `raw`, a whole mail in any state of repair. The caller bounds its size; the rest is bounded
+    here."""
+    try:
+        mail = BytesParser(_Part, policy=_Policy()).parsebytes(raw)
+        reading = _Reading()
+        subject = reading.read_mail(mail, within="", alternative=None)
+        return Message(subject, tuple(reading.passages), tuple(reading.attachments))
+    except _RefusedError as refused:
+        return Message(unreadable=refused.reason)
+    except Exception:
+        # The standard library's parser raises TypeError, ValueError and others on rubbish, and documents
+        # none. Whatever it is, the mail was not read, and a mail that was not read is held.
+        return Message(unreadable=Unreadable.DAMAGED)
+
+
+class _Policy(Compat32):
+    """The parser's policy for one mail: it counts headers, and leaves them raw.
+
+    The stock policy turns 8-bit bytes into question marks, and black words with them.
+    """
+
+    _headers: Iterator[int]
+
+    def __init__(self) -> None:
+        super().__init__(linesep="\r\n", mangle_from_=False)
+        object.__setattr__(self, "_headers", count(1))  # policies are immutable but for this
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        if next(self._headers) > MAX_HEADERS:
+            raise _RefusedError(Unreadable.TOO_MANY_HEADERS)
+        name, value = super().header_source_parse(sourcelines)
+        too_long = len(value) > MAX_MIME_HEADER or value.count(";") > MAX_MIME_PARAMETERS
+        if too_long and name.lower() in _MIME_HEADERS:
+            raise _RefusedError(Unreadable.DAMAGED)
+        return name, value
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        return value
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return f"{name}: {value}{self.linesep}".encode("ascii", "surrogateescape")
+
+
+class _Part(Mime):
+    """A MIME part that refuses to nest or multiply past the limits while it is being parsed, not after."""
+
+    depth = 0
+    parts = 1
+    root: "_Part | None" = None
+
+    def attach(self, payload: Mime | str) -> None:
+        if isinstance(payload, _Part):
+            payload.depth = self.depth + 1
+            payload.root = root = self.root or self
+            root.parts += 1
+            if payload.depth > MAX_DEPTH:
+                raise _RefusedError(Unreadable.TOO_DEEP)
+            if root.parts > MAX_PARTS:
+                raise _RefusedError(Unreadable.TOO_MANY_PARTS)
+        super().attach(payload)
+
+
+class _Reading:
+    """One pass over a parsed mail, gathering passages and attachments in the order of the mail."""
+
+    def __init__(self) -> None:
+        self.passages: list[Passage] = []
+        self.attachments: list[Attachment] = []
+        self.alternatives = count(1)
+
+    def read_mail(self, mail: Mime, within: str, alternative: Alternative) -> str:
+        """Read a mail, outermost or attached; `within` begins its passages' names. Return its subject."""
+        subject = "\n".join(header_text(value) for value in mail.get_all("subject", []))
+        self.add(f"{within}subject", subject, alternative)
+        self.read_part(mail, f"{within}body", alternative)
+        return subject
+
+    def read_part(self, part: Mime, name: str, alternative: Alternative) -> None:
+        """Read a part and the parts in it; text that is no attachment is called `name`."""
+        headers = [header.lower() for header in part]
+        if any(headers.count(header) > 1 for header in _MIME_HEADERS):
+            raise _RefusedError(Unreadable.AMBIGUOUS_HEADER)
+        encoding = _COMMENT.sub("", part.get("content-transfer-encoding", "")).strip().lower()
+        if encoding not in _ENCODINGS:
+            raise _RefusedError(Unreadable.UNKNOWN_ENCODING)
+        if encoding and encoding != part["content-transfer-encoding"]:
+            part.replace_header("content-transfer-encoding", encoding)
+        kind = part.get_content_maintype()
+        if kind in ("multipart", "message") and encoding not in _IDENTITY:
+            # RFC 2045 section 6.4 forbids it: some readers decode, others do not.
+            raise _RefusedError(Unreadable.BROKEN_MULTIPART)
+        if kind == "multipart":
+            self.read_multipart(part, name, alternative)
+        elif kind == "message":
+            self.read_message(part, alternative)
+        else:
+            self.read_leaf(part, name, alternative)
+
+    def read_multipart(self, part: Mime, name: str, alternative: Alternative) -> None:
+        if not part.is_multipart():
+            raise _RefusedError(Unreadable.BROKEN_MULTIPART)
+        opens = alternative is None and part.get_content_subtype() == "alternative"
+        group = next(self.alternatives) if opens else 0
+        for branch, child in enumerate(_children(part)):
+            self.read_part(child, name, (group, branch) if opens else alternative)
+        # No mail reader shows what stands before the first part or after the last, but anyone can look there.
+        self.add(f"{name} preamble", _raw_text(part.preamble), alternative)
+        self.add(f"{name} epilogue", _raw_text(part.epilogue), alternative)
+
+    def read_message(self, part: Mime, alternative: Alternative) -> None:
+        """An attached mail or report: an attachment by its bytes (lines end in CRLF), and read through."""
+        children = _children(part)
+        if not children:
+            raise _RefusedError(Unreadable.BROKEN_MULTIPART)
+        data = b"".join(child.as_bytes() for child in children)
+        attachment = self.attach(part, data, alternative)
+        if part.get_content_subtype() in ("rfc822", "global", "news"):
+            for child in children:
+                self.read_mail(child, f"{attachment}: ", alternative)
+        else:
+            self.add(attachment, decode(data), alternative)
+
+    def read_leaf(self, part: Mime, name: str, alternative: Alternative) -> None:
+        data = part.get_payload(decode=True)
+        if not isinstance(data, bytes):
+            raise _RefusedError(Unreadable.DAMAGED)
+        disposition = part.get("content-disposition", "").partition(";")[0].strip().lower()
+        is_text = part.get_content_maintype() == "text"
+        if not is_text or disposition == "attachment" or _file_name(part):
+            name = self.attach(part, data, alternative)
+        if is_text:
+            text = decode(data, _lenient(part.get_content_charset))
+            if part.get_content_subtype() in ("html", "xml", "xhtml"):
+                text, hidden = split(text)
+                self.add(name, text, alternative)
+                self.add(f"{name} markup", hidden, alternative)
+            else:
+                self.add(name, text, alternative)
+
+    def attach(self, part: Mime, data: bytes, alternative: Alternative) -> str:
+        """Add an attachment and its file name, which leaves the house too; return its passages' name."""
+        index = len(self.attachments) + 1
+        file_name = _file_name(part)
+        shown = "".join(c if c.isprintable() else "\ufffd" for c in file_name[:MAX_NAME])
+        self.attachments.append(Attachment.of(index, data, part.get_content_type(), shown))
+        self.add(f"name of attachment {index}", file_name, alternative)
+        return f"attachment {index}"
+
+    def add(self, name: str, text: str, alternative: Alternative) -> None:
+        if text and not text.isspace():
+            self.passages.append(Passage(name, text, alternative))
+
+
+def _children(part: Mime) -> list[Mime]:
+    payload = part.get_payload()
+    return [child for child in payload if isinstance(child, Mime)] if isinstance(payload, list) else []
+
+
+def _raw_text(text: str | None) -> str:
+    return decode((text or "").encode("ascii", "surrogateescape"))
+
+
+def _file_name(part: Mime) -> str:
+    return header_text(_lenient(part.get_filename))
+
+
+def _lenient(parameter: Callable[[], str | None]) -> str:
+    """A MIME parameter, or "" if it is malformed: the stdlib raises on odd continuations (RFC 2231)."""
+    try:
+        return parameter() or ""
+    except (LookupError, TypeError, ValueError):
+        return ""

@@ -1,0 +1,61 @@
+"""HTML is taken apart without losing a word of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.dlp.markup import split
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("fal<b>con</b>", "falcon"),
+        ("fal<!-- x -->con", "falcon"),
+        ("<p>one</p><p>two</p>", "one two"),
+        ("<td>one<td>two", "one two"),
+        ("fal&#99;on &lt;b&gt;", "falcon <b>"),
+        ("&#0000000000000102;alcon", "falcon"),
+        ("1 < 2 and 2 > 1", "1 < 2 and 2 > 1"),
+        ('<a title="x > y">falcon</a>', "falcon"),
+        ('<a b=c"d>fal<b>con</b>', "falcon"),
+        ("<style>p {}</style>falcon", "falcon"),
+        ("<script>if (a<b) {}</SCRIPT >falcon", "falcon"),
+        ("falcon <a href=", "falcon <a href="),
+        ("<?xml version='1'?><!doctype html>falcon", "falcon"),
+    ],
+)
+def test_what_shows_is_what_a_reader_sees(source: str, shown: str) -> None:
+    assert " ".join(split(source)[0].split()) == shown
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "<!-- falcon -->",
+        "<!-- falcon",
+        '<img alt="falcon">',
+        "<img alt=falcon>",
+        "<style>falcon",
+        "<script>falcon</script>",
+        "<!doctype falcon>",
+        "<p data-x='&#102;alcon'>",
+        '<a b="> falcon',
+    ],
+)
+def test_what_does_not_show_is_read_all_the_same(source: str) -> None:
+    assert "falcon" in "\n".join(split(source))
+
+
+@given(
+    st.lists(st.sampled_from(["<p>", "</b>", "<!--", "-->", '"', "'", "=", "<a b=", ">", "<style>", "word "]))
+)
+def test_no_word_is_lost_however_broken_the_markup(pieces: list[str]) -> None:
+    source = "".join(pieces)
+    assert "".join(split(source)).count("word") == source.count("word")
+
+
+@given(st.text(st.sampled_from("<>!-/&#;ax0='\" \n\ud800"), max_size=60))
+def test_no_text_makes_splitting_raise(source: str) -> None:
+    shown, hidden = split(source)
+    assert isinstance(shown, str) and isinstance(hidden, str)
