@@ -1,0 +1,1 @@
+"""One installation on one machine: directory, certificates, passwords, broker, database, processes."""
