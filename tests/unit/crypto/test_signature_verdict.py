@@ -18,7 +18,7 @@ from northwind import House, Person
 from pydantic import ValidationError
 
 from services.crypto.authority import Authority, create_authority
-from services.crypto.mime import split
+from secumail.multipart_signed import split
 from services.crypto.signing import detached_signature
 from services.crypto.verification import State, Trust, verify
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.crypto.mime import boundary_for, is_canonical, join, outer_fields, split
+from secumail.multipart_signed import boundary_for, is_canonical, join, outer_fields, split
 from services.crypto.signing import sign
 from services.crypto.verification import State, verify
 

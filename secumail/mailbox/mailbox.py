@@ -1,0 +1,123 @@
+"""Mailboxes in MongoDB. Every query carries the account: it is the owner's boundary and the future shard key."""
+
+from collections.abc import Collection as Several
+from datetime import datetime, timezone
+from uuid import UUID
+
+from secumail.mailbox.entry import Entry, Folder
+from secumail.store.blobs import BlobRef, Blobs
+from secumail.store.client import BulkWriteError, Collection, DuplicateKeyError
+
+PAGE = 200
+_DUPLICATE = 11000
+
+
+class Mailboxes:
+    """All mailboxes; the account in each call says whose."""
+
+    def __init__(self, entries: Collection, blobs: Blobs, spool: Collection) -> None:
+        self._entries = entries
+        self._blobs = blobs
+        self._spool = spool
+
+    # --- filing -----------------------------------------------------------------------------------------
+
+    async def file(self, entries: Several[Entry]) -> None:
+        """File each entry once: one that is there already, or was there and was deleted, is left alone."""
+        documents = [e.document() for e in entries]
+        if len(documents) == 1:
+            try:
+                await self._entries.insert_one(documents[0])
+            except DuplicateKeyError:
+                return
+        elif documents:
+            try:
+                await self._entries.insert_many(documents, ordered=False)
+            except BulkWriteError as error:
+                if any(e["code"] != _DUPLICATE for e in (error.details or {}).get("writeErrors", [])):
+                    raise
+
+    # --- reading ----------------------------------------------------------------------------------------
+
+    async def page(
+        self, account: UUID, folder: Folder, limit: int, before: tuple[datetime, UUID] | None = None
+    ) -> list[Entry]:
+        """The newest entries of a folder, without bodies; `before` continues behind the last one seen."""
+        query: dict[str, object] = {"account": account, "folder": folder}
+        if before is not None:
+            at, id_ = before
+            query["$or"] = [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": id_}}]
+        cursor = self._entries.find(query, {"body": 0}).sort([("at", -1), ("_id", -1)]).limit(min(limit, PAGE))
+        return [Entry.read(d) async for d in cursor]
+
+    async def find(self, account: UUID, id_: UUID) -> Entry | None:
+        """One entry; None for another's, a deleted or an unknown one."""
+        found = await self._entries.find_one({"_id": id_, "account": account, "gone": {"$exists": False}})
+        return Entry.read(found) if found else None
+
+    async def body(self, entry: Entry) -> bytes:
+        """The sealed body."""
+        return await self._blobs.get(entry.body) if entry.body is not None else b""
+
+    async def counts(self, account: UUID) -> dict[str, tuple[int, int]]:
+        """Per folder: how many mails, and how many of them unseen."""
+        cursor = self._entries.aggregate(
+            [
+                {"$match": {"account": account, "folder": {"$exists": True}}},
+                {
+                    "$group": {
+                        "_id": "$folder",
+                        "all": {"$sum": 1},
+                        "seen": {"$sum": {"$cond": [{"$in": ["seen", "$flags"]}, 1, 0]}},
+                    }
+                },
+            ]
+        )
+        return {row["_id"]: (row["all"], row["all"] - row["seen"]) async for row in cursor}
+
+    # --- changing ---------------------------------------------------------------------------------------
+
+    async def change(
+        self,
+        account: UUID,
+        ids: Several[UUID],
+        add: Several[str] = (),
+        remove: Several[str] = (),
+        folder: Folder | None = None,
+    ) -> int:
+        """Set and clear flags, move to a folder; how many entries it reached."""
+        query = {"_id": {"$in": list(ids)}, "account": account, "gone": {"$exists": False}}
+        matched = 0
+        if add or folder is not None:
+            update: dict[str, object] = {}
+            if add:
+                update["$addToSet"] = {"flags": {"$each": list(add)}}
+            if folder is not None:
+                update["$set"] = {"folder": folder}
+            matched = (await self._entries.update_many(query, update)).matched_count
+        if remove:
+            matched = (await self._entries.update_many(query, {"$pull": {"flags": {"$in": list(remove)}}})).matched_count
+        return matched
+
+    async def delete(self, account: UUID, id_: UUID) -> bool:
+        """Forget a mail for good. What stays is a mark without content, so that no redelivery brings it back."""
+        found = await self._entries.find_one_and_update(
+            {"_id": id_, "account": account, "gone": {"$exists": False}},
+            {
+                "$set": {"gone": datetime.now(timezone.utc)},
+                "$unset": {name: "" for name in ("folder", "flags", "key", "meta", "body", "size", "at")},
+            },
+        )
+        if found is None:
+            return False
+        body = BlobRef.read(found.get("body") or {})
+        if body.id is not None and not await self._named(body):
+            await self._blobs.remove(body)
+        return True
+
+    async def _named(self, body: BlobRef) -> bool:
+        """Whether another mailbox, or a mail still being delivered, needs a shared body."""
+        query, only_id = {"body.id": body.id}, {"_id": 1}
+        return bool(
+            await self._entries.find_one(query, only_id) or await self._spool.find_one(query, only_id)
+        )

@@ -1,0 +1,413 @@
+"""The spool's one rule: a step does its work into fresh blobs, then writes state, verdict and outgoing event in
+ONE conditional update, then publishes with confirm; the message is acked after that. A rerun that finds the step
+done publishes the stored event again, and nothing else.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, AsyncIterator, Protocol
+from uuid import UUID, uuid5
+
+from secumail import telemetry
+from secumail.contracts.events import NAMESPACE, Event, MailSubmitted
+from secumail.errors import Permanent
+from secumail.sealing import stream
+from secumail.sealing.claims import Claims, Step, TransitKeys
+from secumail.sealing.transport import Transport
+from secumail.spool.record import (
+    TERMINAL,
+    Envelope,
+    Origin,
+    Recipient,
+    Record,
+    Stage,
+    Verdict,
+    authorship,
+    stored_events,
+)
+from secumail.store.blobs import BlobRef, Blobs
+from secumail.store.client import Collection as Documents
+from secumail.store.client import DuplicateKeyError
+
+log = logging.getLogger(__name__)
+
+KEPT_AFTER = timedelta(days=30)
+"""How long a finished mail's record (states and steps, no content) can be asked for."""
+
+IN_FLIGHT_BYTES = 64 * 2**20
+"""Mail that one process works on at once, in bytes of raw mail: bounds its memory whatever the prefetch."""
+
+
+class Publish(Protocol):
+    """The bus, as the spool needs it."""
+
+    async def __call__(self, event: Event, trace: str | None = None) -> None:
+        """Publish with confirm. `trace`: go on in this trace instead of the current one."""
+
+
+@dataclass(frozen=True)
+class NewMail:
+    """A mail to take in. `key` makes the submission recognisable: the same key is the same mail."""
+
+    key: bytes
+    origin: Origin
+    account: UUID | None
+    envelope: Envelope
+    raw: bytes
+    cover: bytes | None = None
+
+    @property
+    def id(self) -> UUID:
+        """From the key: a client that retries after a lost answer names the same mail."""
+        return uuid5(NAMESPACE, self.key.hex())
+
+    def fingerprint(self) -> bytes:
+        """Tells whether a repeated key comes with the same mail."""
+        digest = hashlib.sha256(self.envelope.encode())
+        digest.update(hashlib.sha256(self.raw).digest())
+        digest.update(hashlib.sha256(self.cover or b"").digest())
+        return digest.digest()
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A mail the spool has. `same` is False where the key was used before for a different mail."""
+
+    id: UUID
+    replayed: bool
+    same: bool
+    event: Event | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One child of a split: some of the recipients, with a verdict of their own."""
+
+    recipients: tuple[Recipient, ...]
+    stage: Stage
+    verdict: Verdict
+    step: str
+    event: Event
+
+    @staticmethod
+    def id(parent: UUID, indexes: Collection[int]) -> UUID:
+        """Known before the child exists, since its event must name it."""
+        return uuid5(NAMESPACE, f"{parent}/part/{','.join(map(str, sorted(indexes)))}")
+
+
+@dataclass(frozen=True)
+class Advance:
+    """What a step has found out; written in one update. None leaves a field as it is."""
+
+    stage: Stage
+    step: str
+    events: tuple[Event, ...]
+    recipients: tuple[Recipient, ...] | None = None
+    verdict: Verdict | None = None
+    generation: int | None = None
+    mime: BlobRef | None = None
+    body: BlobRef | None = None
+    meta: bytes | None = None
+    log: dict[str, Any] | None = None
+    split: tuple[Part, ...] = ()
+    actor: str | None = None
+
+
+Work = Callable[[Record], Awaitable[Advance]]
+
+
+@dataclass
+class _Room:
+    """Bounds the bytes in work at once."""
+
+    free: int = IN_FLIGHT_BYTES
+    condition: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    @asynccontextmanager
+    async def take(self, size: int) -> AsyncIterator[None]:
+        size = min(size, IN_FLIGHT_BYTES)
+        async with self.condition:
+            await self.condition.wait_for(lambda: self.free >= size)
+            self.free -= size
+        try:
+            yield
+        finally:
+            async with self.condition:
+                self.free += size
+                self.condition.notify_all()
+
+
+class Spool:
+    """The spool as one service uses it."""
+
+    def __init__(self, documents: Documents, blobs: Blobs, transport: Transport, publish: Publish) -> None:
+        self._documents = documents
+        self._blobs = blobs
+        self._transport = transport
+        self._claims = Claims(transport)
+        self._publish = publish
+        self._room = _Room()
+        self.service = transport.service
+
+    # --- taking in --------------------------------------------------------------------------------------
+
+    async def submit(self, mail: NewMail) -> Accepted:
+        """Take a mail in: one majority write, and from here it is kept. `announce` what it returns."""
+        id_ = mail.id
+        keys = TransitKeys.generate()
+        envelope = stream.seal(mail.envelope.encode(), keys.envelope, f"envelope/{id_}")
+        mime = stream.seal(mail.raw, keys.content, f"mime/{id_}")
+        cover = stream.seal(mail.cover, keys.content, f"cover/{id_}") if mail.cover is not None else None
+        digests = hashlib.sha256(envelope).digest(), hashlib.sha256(mime).digest()
+        signature = await self._transport.sign(authorship(id_, mail.origin, mail.account, *digests))
+        claim = await self._claims.seal(Step("mail.submitted", id_, 0), "dlp", keys, mail.origin)
+        event = MailSubmitted(
+            mail=id_, size=len(mail.raw), recipients=len(mail.envelope.recipients), claim=claim
+        )
+        refs = [await self._blobs.put(part) for part in (envelope, mime)]
+        cover_ref = await self._blobs.put(cover) if cover is not None else None
+        now = datetime.now(timezone.utc)
+        document = {
+            "_id": id_,
+            "root": id_,
+            "origin": mail.origin,
+            "stage": Stage.SUBMITTED.value,
+            "generation": 0,
+            "size": len(mail.raw),
+            "fingerprint": await self._keyed(mail.fingerprint()),
+            "recipients": [Recipient(i).document() for i in range(len(mail.envelope.recipients))],
+            "envelope": refs[0].document(),
+            "mime": refs[1].document(),
+            "authorship": [self.service, signature],
+            "out": stored_events((event,)),
+            "keys": [claim.key],
+            "trace": telemetry.traceparent(),
+            "accepted": now,
+            "moved": now,
+            "steps": [self._step(now, "accepted", None)],
+            "open": True,
+            "unsealed": True,
+        }
+        if mail.account is not None:
+            document["account"] = mail.account
+        if cover_ref is not None:
+            document["cover"] = cover_ref.document()
+        try:
+            await self._documents.insert_one(document)
+        except DuplicateKeyError:
+            for ref in (*refs, cover_ref):
+                await self._blobs.remove(ref)
+            return await self._known(mail)
+        return Accepted(id_, replayed=False, same=True, event=event)
+
+    async def announce(self, accepted: Accepted) -> None:
+        """Publish a taken mail's event. A failure is no loss: the re-driver publishes it later."""
+        if accepted.event is None:
+            return
+        try:
+            await self._publish(accepted.event)
+        except Exception as error:  # the mail is kept; whatever the broker's trouble, the answer stays "accepted"
+            log.warning("announce put off", extra={"mail": str(accepted.id), "cause": type(error).__name__})
+
+    async def _known(self, mail: NewMail) -> Accepted:
+        found = await self._documents.find_one({"_id": mail.id})
+        if found is None:
+            raise Permanent("record-gone")
+        same = found["fingerprint"] == await self._keyed(mail.fingerprint())
+        record = Record.read(found)
+        event = record.out[0] if record.stage is Stage.SUBMITTED and record.out else None
+        return Accepted(mail.id, replayed=True, same=same, event=event)
+
+    async def _keyed(self, fingerprint: bytes) -> bytes:
+        return await self._transport.keyed(b"fingerprint/" + fingerprint)
+
+    # --- moving on --------------------------------------------------------------------------------------
+
+    async def step(self, event: Event, expects: Stage, produces: Collection[Stage], work: Work) -> None:
+        """One hop. `work` runs where the mail stands at `expects`; where this hop is done already, what it
+        published is published again; where the mail is further on, nothing happens."""
+        async with self._room.take(getattr(event, "size", 0)):
+            record = await self.find(event.mail)
+            if record is None:
+                raise Permanent("no-such-mail")
+            if record.generation == event.generation and record.stage is expects:
+                if await self.advance(record, await work(record)):
+                    return
+                record = await self.find(event.mail)
+            await self._again(record, event, expects, produces)
+
+    async def _again(
+        self, record: Record | None, event: Event, expects: Stage, produces: Collection[Stage]
+    ) -> None:
+        if record is None:
+            raise Permanent("no-such-mail")
+        if record.generation > event.generation:
+            return
+        if record.generation < event.generation:
+            raise Permanent("generation-unknown")
+        if record.stage is Stage.SPLIT:
+            await self._finish_split(record.id)
+        elif record.stage in produces:
+            await self._send(record.out)
+        elif record.stage is expects:
+            raise Permanent("stage-contested")
+
+    async def advance(self, record: Record, change: Advance) -> bool:
+        """Write a step's outcome if the mail still stands where it stood, then publish. False: it had moved."""
+        now = datetime.now(timezone.utc)
+        fresh: dict[str, Any] = {
+            "stage": change.stage.value,
+            "moved": now,
+            "unsealed": True,
+            "out": stored_events(change.events),
+            "keys": [e.claim.key for e in change.events if getattr(e, "claim", None) is not None],
+        }
+        gone: dict[str, str] = {"driven": "", "stuck": ""}
+        stale: list[BlobRef | None] = []
+        if change.recipients is not None:
+            fresh["recipients"] = [r.document() for r in change.recipients]
+        if change.verdict is not None:
+            fresh["verdict"] = change.verdict.document()
+        if change.generation is not None:
+            fresh["generation"] = change.generation
+        for name, ref in (("mime", change.mime), ("body", change.body)):
+            if ref is not None:
+                fresh[name] = ref.document()
+        if change.mime is not None:
+            stale.append(record.mime)
+        if change.meta is not None:
+            fresh["meta"] = change.meta
+        if change.log is not None:
+            fresh["log"] = change.log
+        if change.split:
+            fresh["split"] = [self._plan(record, part, now) for part in change.split]
+            fresh["children"] = [p["_id"] for p in fresh["split"]]
+        if change.stage is Stage.DONE:
+            gone |= {"open": "", **{name: "" for name in ("mime", "envelope", "cover", "body", "meta")}}
+            fresh["expires"] = now + KEPT_AFTER
+            stale = [record.mime, record.envelope, record.cover]
+        elif change.stage is Stage.HELD:
+            gone["open"] = ""
+        else:
+            fresh["open"] = True
+        written = await self._documents.update_one(
+            {"_id": record.id, "stage": record.stage.value, "generation": record.generation},
+            {"$set": fresh, "$unset": gone, "$push": {"steps": self._step(now, change.step, change.actor)}},
+        )
+        if written.matched_count == 0:
+            return False
+        if change.split:
+            await self._finish_split(record.id)
+        else:
+            await self._send(change.events)
+        await self._remove(record, stale)
+        return True
+
+    async def _send(self, events: Sequence[Event]) -> None:
+        for event in events:
+            await self._publish(event)
+
+    async def stuck(self, mail: UUID, code: str) -> None:
+        """Note that a mail's event became a dead letter: it is shown as stuck, and not driven again by itself."""
+        await self._documents.update_one(
+            {"_id": mail, "open": True},
+            {
+                "$set": {"stuck": code, "unsealed": True},
+                "$push": {"steps": self._step(datetime.now(timezone.utc), f"stuck:{code}", None)},
+            },
+        )
+
+    async def find(self, mail: UUID) -> Record | None:
+        """A mail's record."""
+        found = await self._documents.find_one({"_id": mail})
+        return Record.read(found) if found else None
+
+    async def read(self, ref: BlobRef | None) -> bytes:
+        """A blob of a record; Permanent where it is gone."""
+        if ref is None:
+            raise Permanent("blob-gone")
+        return await self._blobs.get(ref)
+
+    async def keep(self, data: bytes, share: int = 1) -> BlobRef:
+        """Put a fresh sealed blob, for `Advance`."""
+        return await self._blobs.put(data, share)
+
+    async def status(self, mail: UUID) -> list[Record]:
+        """A mail and, where it was split, its children: what a sender is shown. Empty: unknown."""
+        projection = {"mime": 0, "cover": 0, "envelope": 0, "body": 0, "meta": 0, "recipients.wrap": 0}
+        top = await self._documents.find_one({"_id": mail}, projection)
+        if top is None:
+            return []
+        children = self._documents.find({"_id": {"$in": top.get("children", [])}}, projection)
+        return [Record.read(top), *[Record.read(d) async for d in children]]
+
+    # --- splitting --------------------------------------------------------------------------------------
+
+    def _plan(self, record: Record, part: Part, now: datetime) -> dict[str, Any]:
+        claim = getattr(part.event, "claim", None)
+        return {
+            "_id": Part.id(record.id, [r.index for r in part.recipients]),
+            "stage": part.stage.value,
+            "recipients": [r.document() for r in part.recipients],
+            "verdict": part.verdict.document(),
+            "out": stored_events((part.event,)),
+            "keys": [claim.key] if claim else [],
+            "steps": [self._step(now, part.step, None)],
+        }
+
+    async def _finish_split(self, parent: UUID) -> None:
+        """Make the children that the parent's plan names (those made already stay), send them on their way."""
+        found = await self._documents.find_one({"_id": parent})
+        if found is None or "split" not in found:
+            return
+        shared = ("root", "origin", "account", "size", "fingerprint", "envelope", "mime", "cover", "authorship",
+                  "trace", "accepted", "moved")  # fmt: skip
+        children = []
+        for plan in found["split"]:
+            child = {**{k: found[k] for k in shared if k in found}, **plan, "parent": parent, "generation": 0}
+            child |= {"unsealed": True} | ({"open": True} if plan["stage"] != Stage.HELD.value else {})
+            children.append(child)
+            with suppress(DuplicateKeyError):
+                await self._documents.insert_one(child)
+        for child in children:
+            for event in Record.read(child).out:
+                await self._publish(event)
+        await self._documents.update_one(
+            {"_id": parent, "stage": Stage.SPLIT.value},
+            {
+                "$set": {
+                    "stage": Stage.DONE.value,
+                    "recipients": [],
+                    "out": [],
+                    "expires": datetime.now(timezone.utc) + KEPT_AFTER,
+                },
+                "$unset": {name: "" for name in ("open", "split", "mime", "envelope", "cover")},
+            },
+        )
+
+    async def _remove(self, record: Record, stale: Sequence[BlobRef | None]) -> None:
+        stored = [ref for ref in stale if ref is not None and ref.id is not None]
+        if not stored:
+            return
+        if record.parent is not None:
+            parent = await self._documents.find_one({"_id": record.parent}, {"children": 1})
+            others = [c for c in (parent or {}).get("children", []) if c != record.id]
+            for ref in list(stored):
+                named = {"$or": [{f"{name}.id": ref.id} for name in ("mime", "envelope", "cover")]}
+                if await self._documents.find_one({"_id": {"$in": others}, **named}, {"_id": 1}):
+                    stored.remove(ref)
+        for ref in stored:
+            await self._blobs.remove(ref)
+
+    def _step(self, at: datetime, step: str, actor: str | None) -> dict[str, Any]:
+        return {"at": at, "actor": actor or self.service, "step": step, "span": telemetry.span_id()}
+
+
+def all_terminal(recipients: Sequence[Recipient]) -> bool:
+    """Whether nothing is left to do for anybody."""
+    return all(r.state in TERMINAL for r in recipients)

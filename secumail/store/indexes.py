@@ -1,0 +1,63 @@
+"""Every index, as data. Few on purpose: each one costs every write. A test explains each repository query."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from secumail.store.client import Database
+
+TOMBSTONE_DAYS = 400
+ENTRY_PAGE = (("account", 1), ("folder", 1), ("at", -1), ("_id", -1))
+
+
+@dataclass(frozen=True)
+class Index:
+    """Keys in order, and MongoDB's options."""
+
+    keys: Sequence[tuple[str, int]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _where(name: str) -> dict[str, Any]:
+    return {"partialFilterExpression": {name: {"$exists": True}}}
+
+
+INDEXES: Mapping[str, Sequence[Index]] = {
+    "spool": (
+        Index((("open", 1),), _where("open")),
+        Index((("unsealed", 1),), _where("unsealed")),
+        Index((("log.at", 1),), _where("log.at")),
+        Index((("stuck", 1),), _where("stuck")),
+        Index((("body.id", 1),), _where("body.id")),
+        Index((("expires", 1),), {"expireAfterSeconds": 0}),
+    ),
+    "entries": (
+        Index(ENTRY_PAGE, _where("folder")),
+        Index((("body.id", 1),), _where("body.id")),
+        Index((("gone", 1),), {"expireAfterSeconds": TOMBSTONE_DAYS * 86_400, **_where("gone")}),
+    ),
+    "directory": (Index((("account", 1),)),),
+    "accounts": (Index((("lookup", 1),), {"unique": True}),),
+    "groups": (),
+    "sessions": (
+        Index((("ends", 1),), {"expireAfterSeconds": 0}),
+        Index((("account", 1),)),
+    ),
+    "transport_keys": (Index((("service", 1), ("created", -1))),),
+    "signing_keys": (),
+    "lists": (),
+    "audit": (),
+    "acts": (Index((("unsealed", 1),), _where("unsealed")),),
+    "blobs.files": (Index((("filename", 1), ("uploadDate", 1))),),
+    "blobs.chunks": (Index((("files_id", 1), ("n", 1)), {"unique": True}),),
+}
+
+
+async def create(database: Database) -> None:
+    """Make collections and indexes that are missing. Done at installation, never by a service."""
+    existing = set(await database.list_collection_names())
+    for name, indexes in INDEXES.items():
+        if name not in existing:
+            await database.create_collection(name)
+        for index in indexes:
+            await database[name].create_index(list(index.keys), **index.options)

@@ -1,0 +1,27 @@
+"""Who may do what to which collection: one database user per service, with these MongoDB actions and no others."""
+
+from collections.abc import Mapping
+
+_READ = ("find",)
+_ADD = ("find", "insert")
+_KEEP = ("find", "insert", "update")
+_OWN = ("find", "insert", "update", "remove")
+# GridFS looks for its indexes at the first upload.
+_BLOBS = (*_OWN, "createIndex", "listIndexes")
+_SPOOL = {"spool": _KEEP, "blobs.files": _BLOBS, "blobs.chunks": _BLOBS, "transport_keys": _OWN, "acts": ("insert",)}
+
+RIGHTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "gateway": {**_SPOOL, "entries": _KEEP, "directory": _READ, "groups": _READ, "sessions": _OWN},
+    "auth": {
+        "transport_keys": _OWN,
+        "accounts": _OWN,
+        "groups": _OWN,
+        "directory": _OWN,
+        "acts": ("insert",),
+    },
+    # dlp appends to the reviewers' mailbox; it can't read any.
+    "dlp": {**_SPOOL, "entries": ("insert",), "directory": _READ, "lists": _KEEP},
+    "crypto": {**_SPOOL, "directory": _READ, "signing_keys": _KEEP},
+    "stego": {**_SPOOL, "directory": _READ},
+    "delivery": {**_SPOOL, "entries": ("insert",), "directory": _READ, "audit": _ADD, "acts": ("find", "insert", "update", "remove")},
+}  # fmt: skip

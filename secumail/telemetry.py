@@ -1,0 +1,214 @@
+"""Tracing and logs: one trace per mail, spans by OpenTelemetry's messaging conventions, and nothing personal in them.
+
+Spans exist whether or not they are exported, because the trace context travels with every event; they are
+exported where OTEL_EXPORTER_OTLP_ENDPOINT is set. `ATTRIBUTES` is the registry: a test refuses any other key.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timezone
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Link, Span, SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from secumail import __version__
+
+ATTRIBUTES = frozenset(
+    {
+        "messaging.system",
+        "messaging.destination.name",
+        "messaging.operation.name",
+        "messaging.operation.type",
+        "messaging.message.id",
+        "messaging.message.conversation_id",
+        "messaging.message.body.size",
+        "messaging.rabbitmq.destination.routing_key",
+        "error.type",
+        "http.request.method",
+        "http.route",
+        "http.response.status_code",
+        "secumail.mail.id",
+        "secumail.mail.generation",
+        "secumail.attempt",
+        "secumail.command",
+    }
+)
+
+_propagator = TraceContextTextMapPropagator()
+_tracer = trace.get_tracer("secumail")
+
+
+def start(service: str, processors: tuple[SpanProcessor, ...] = ()) -> TracerProvider:
+    """Set up tracing for this process. `shutdown()` of what it returns flushes."""
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": service, "service.version": __version__, "service.namespace": "secumail"}),
+        shutdown_on_exit=False,
+    )  # fmt: skip
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    for processor in processors:
+        provider.add_span_processor(processor)
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def traceparent() -> str:
+    """The current context as a W3C traceparent, empty outside any span."""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier)
+    return carrier.get("traceparent", "")
+
+
+def trace_id() -> str:
+    """The current trace's id in hex, empty outside any span."""
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else ""
+
+
+def span_id() -> str:
+    """The current span's id in hex, empty outside any span."""
+    context = trace.get_current_span().get_span_context()
+    return f"{context.span_id:016x}" if context.is_valid else ""
+
+
+@contextmanager
+def within(parent: str | None) -> Iterator[None]:
+    """Go on in a stored trace: a released mail keeps its trace days later."""
+    if not parent:
+        yield
+        return
+    token = otel_context.attach(_propagator.extract({"traceparent": parent}, otel_context.Context()))
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
+
+
+@contextmanager
+def sending(destination: str, key: str, attributes: Mapping[str, str | int]) -> Iterator[Span]:
+    """A `send` span (PRODUCER) around a publish."""
+    with _span(
+        f"send {destination}",
+        SpanKind.PRODUCER,
+        {
+            "messaging.system": "rabbitmq",
+            "messaging.destination.name": f"{destination}:{key}",
+            "messaging.operation.name": "send",
+            "messaging.operation.type": "send",
+            "messaging.rabbitmq.destination.routing_key": key,
+            **attributes,
+        },
+    ) as span:
+        yield span
+
+
+@contextmanager
+def processing(queue: str, parent: str | None, attributes: Mapping[str, str | int]) -> Iterator[Span]:
+    """A `process` span (CONSUMER): child of the message's creation context, and linked to it."""
+    ctx = _propagator.extract({"traceparent": parent or ""}, otel_context.Context())
+    creation = trace.get_current_span(ctx).get_span_context()
+    links = [Link(creation)] if creation.is_valid else []
+    with _span(
+        f"process {queue}",
+        SpanKind.CONSUMER,
+        {
+            "messaging.system": "rabbitmq",
+            "messaging.destination.name": queue,
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            **attributes,
+        },
+        ctx,
+        links,
+    ) as span:
+        yield span
+
+
+@contextmanager
+def serving(name: str, attributes: Mapping[str, str | int]) -> Iterator[Span]:
+    """A SERVER span: a request at a public door, or a command answered."""
+    with _span(name, SpanKind.SERVER, attributes) as span:
+        yield span
+
+
+def failed(span: Span, error_type: str) -> None:
+    """Mark a span as failed by a code; never by an exception's text, which might quote a mail."""
+    span.set_status(StatusCode.ERROR)
+    span.set_attribute("error.type", error_type)
+
+
+@contextmanager
+def _span(
+    name: str,
+    kind: SpanKind,
+    attributes: Mapping[str, str | int],
+    ctx: otel_context.Context | None = None,
+    links: list[Link] | None = None,
+) -> Iterator[Span]:
+    with _tracer.start_as_current_span(
+        name, ctx, kind, attributes, links, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield span
+        except BaseException as error:
+            failed(span, getattr(error, "code", None) or type(error).__name__)
+            raise
+
+
+_OWN = ("secumail", "services")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, service, where, words, and the known extra fields. No exception texts."""
+
+    _EXTRA = ("mail", "code", "cause", "queue", "command", "attempt", "count", "account", "port", "seconds")
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "where": record.name,
+            # Libraries quote URLs, documents and bodies; of them only who and how bad is told.
+            "words": record.getMessage() if record.name.startswith(_OWN) else "library message",
+        }
+        line |= {key: getattr(record, key) for key in self._EXTRA if hasattr(record, key)}
+        if record.exc_info and record.exc_info[0] is not None:
+            # The type and the place, not the text: an exception may quote what it choked on.
+            line["error"] = record.exc_info[0].__name__
+            line["at_line"] = _place(record)
+        if span := span_id():
+            line |= {"trace": trace_id(), "span": span}
+        return json.dumps(line)
+
+
+def _place(record: logging.LogRecord) -> list[str]:
+    places = []
+    tb = record.exc_info[2] if record.exc_info else None
+    while tb is not None:
+        places.append(f"{tb.tb_frame.f_code.co_filename.rsplit('/', 2)[-1]}:{tb.tb_lineno}")
+        tb = tb.tb_next
+    return places[-6:]
+
+
+def start_logs(service: str, level: str) -> None:
+    """JSON lines on standard error for our own loggers; libraries speak from WARNING up."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines(service))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in _OWN:
+        logging.getLogger(name).setLevel(level)

@@ -1,0 +1,1 @@
+"""The six services. Each imports the kernel, never another service."""

@@ -1,0 +1,1 @@
+"""crypto: signatures and sealing: the mail authority, S/MIME, one key wrap per recipient."""

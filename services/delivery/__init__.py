@@ -1,0 +1,1 @@
+"""delivery: files into mailboxes, bounces, and keeps the audit chain."""

@@ -1,0 +1,1 @@
+"""dlp: leak filtering: policies, word and hash lists, hold and release."""

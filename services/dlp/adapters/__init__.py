@@ -1,0 +1,1 @@
+"""dlp's adapters."""

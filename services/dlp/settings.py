@@ -1,0 +1,7 @@
+"""dlp's settings."""
+
+from secumail.settings import Settings as KernelSettings
+
+
+class Settings(KernelSettings):
+    """The kernel's; nothing more yet."""

@@ -1,0 +1,121 @@
+"""gateway, wired."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, FastAPI
+
+from secumail import __version__, telemetry
+from secumail.bus.asking import Asking
+from secumail.health import HealthApp
+from secumail.service import Service
+from services.gateway import problems
+from services.gateway.adapters.sessions import Sessions
+from services.gateway.adapters.waiting import News
+from services.gateway.handlers import messages, people, review, submissions
+from services.gateway.handlers.door import Door
+from services.gateway.settings import Settings
+
+Scope = MutableMapping[str, Any]
+Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
+
+
+def wire(settings: Settings) -> Service:
+    """The service, ready to run."""
+    service = Service("gateway", settings)
+    sessions = Sessions(
+        service.database["sessions"],
+        service.database["groups"],
+        service.directory,
+        settings.session_idle,
+        settings.session_end,
+    )
+    asking = Asking("gateway", settings.amqp, settings.tls_ca, service.outgoing, service.transport)
+
+    def account_changed(account: UUID) -> None:
+        service.directory.forget(account)
+        sessions.forget(account)
+
+    news = News(account_changed)
+    door = Door(
+        settings,
+        sessions,
+        service.spool,
+        service.mailboxes,
+        service.directory,
+        service.claims,
+        asking.ask,
+        news,
+    )
+
+    async def listening() -> bool:
+        return asking.connected
+
+    async def listen() -> None:
+        await asking.start(news.heard)
+
+    service.checks["listening"] = listening
+    service.before_work(listen)
+    service.serve(
+        Traced(application(door), HealthApp(service.checks)),
+        host=settings.bind,
+        port=settings.port,
+        ssl_certfile=str(settings.tls_cert),
+        ssl_keyfile=str(settings.tls_key),
+        lifespan="off",
+        http="httptools",
+        timeout_graceful_shutdown=20,
+        server_header=False,
+        h11_max_incomplete_event_size=2**20,
+    )
+    return service
+
+
+def application(door: Door | None) -> FastAPI:
+    """The API. (Without a door it only describes itself.)"""
+    app = FastAPI(
+        title="SecuMail",
+        version=__version__,
+        description="An organisation's mail, safe by construction. Errors are problem details (RFC 9457).",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        responses=problems.RESPONSES,
+    )
+    app.state.door = door
+    problems.install(app)
+    api = APIRouter(prefix="/api/v1")
+    for tag, module in (("people", people), ("sending", submissions), ("reading", messages), ("review", review)):
+        api.include_router(module.router, tags=[tag])
+    app.include_router(api)
+    return app
+
+
+class Traced:
+    """A SERVER span around each request, named by its route; health on the same port, without one."""
+
+    def __init__(self, app: Asgi, health: HealthApp) -> None:
+        self._app = app
+        self._health = health
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        if scope["path"] in ("/livez", "/readyz"):
+            await self._health(scope, receive, send)
+            return
+        method = str(scope["method"])
+        with telemetry.serving(method, {"http.request.method": method}) as span:
+
+            async def sent(message: MutableMapping[str, Any]) -> None:
+                if message["type"] == "http.response.start":
+                    span.set_attribute("http.response.status_code", message["status"])
+                await send(message)
+
+            await self._app(scope, receive, sent)
+            route = scope.get("route")
+            if route is not None:
+                span.update_name(f"{method} {route.path}")
+                span.set_attribute("http.route", route.path)
+

@@ -1,0 +1,52 @@
+"""What every path shares: the parts it works with, and who is asking."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from secumail.directory import Directory
+from secumail.errors import Refused
+from secumail.mailbox.mailbox import Mailboxes
+from secumail.sealing.claims import Claims
+from secumail.spool.spool import Spool
+from services.gateway.adapters.sessions import Sessions
+from services.gateway.adapters.waiting import News
+from services.gateway.ports import Ask
+from services.gateway.sessions import Session
+from services.gateway.settings import Settings
+
+
+@dataclass(frozen=True)
+class Door:
+    """Everything behind the door."""
+
+    settings: Settings
+    sessions: Sessions
+    spool: Spool
+    mailboxes: Mailboxes
+    directory: Directory
+    claims: Claims
+    ask: Ask
+    news: News
+
+
+def _door(request: Request) -> Door:
+    return cast(Door, request.app.state.door)
+
+
+Behind = Annotated[Door, Depends(_door)]
+
+_bearer = HTTPBearer(auto_error=False, description="The token of a session: POST /api/v1/sessions.")
+
+
+async def _session(
+    door: Behind, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Session:
+    if given is None:
+        raise Refused("not-logged-in", "The request has no session.", "Log in, and send the token as Bearer.", 401)
+    return await door.sessions.open(given.credentials)
+
+
+Asking = Annotated[Session, Depends(_session)]

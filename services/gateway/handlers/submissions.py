@@ -1,0 +1,270 @@
+"""Sending: /messages (POST), and what became of it: /submissions."""
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response, status
+from pydantic import BaseModel
+from starlette.datastructures import UploadFile
+
+from secumail.errors import Refused
+from secumail.mailbox import entry as mailbox
+from secumail.mailbox.entry import Entry, Meta, entry_id
+from secumail.spool.record import TERMINAL, Envelope, Record, State
+from secumail.spool.spool import NewMail
+from services.gateway.handlers.door import Asking, Behind, Door
+from services.gateway.sessions import Session
+from services.gateway.submission import Taken, take
+
+router = APIRouter()
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
+_COVER_BYTES = 32 * 2**20
+MAX_WAIT = 30.0
+
+WORDS: dict[str, str] = {
+    "unknown-recipient": "There is no such address in this organisation.",
+    "suspended-recipient": "The mailbox is not in use at present.",
+    "no-relay": "This installation does not send mail outside the organisation.",
+    "malformed-recipient": "This is no mail address.",
+    "rejected-by-reviewer": "A reviewer decided that this mail may not go out.",
+}
+"""Reason code -> words, where the verdict's notice does not say it."""
+
+
+class Accepted(BaseModel):
+    """The mail is kept; what becomes of it: GET /submissions/{id}."""
+
+    id: UUID
+    state: str = "accepted"
+    recipients: int
+
+
+class RecipientState(BaseModel):
+    """One recipient: `reason` is a stable code, `words` say it."""
+
+    address: str
+    state: State
+    reason: str | None = None
+    words: str | None = None
+
+
+class Submission(BaseModel):
+    """What became of a sent mail. `stuck` names the fault that keeps it from moving on, if any."""
+
+    id: UUID
+    accepted: datetime
+    settled: bool
+    stuck: str | None
+    recipients: list[RecipientState]
+
+
+class TraceStep(BaseModel):
+    """One step on the way: `after_ms` since acceptance."""
+
+    at: datetime
+    after_ms: int
+    actor: str
+    step: str
+    mail: UUID
+
+
+class Trace(BaseModel):
+    """The way of a mail, without any tracing back end; `trace` is its id where there is one."""
+
+    id: UUID
+    trace: str
+    steps: list[TraceStep]
+
+
+@router.post(
+    "/messages",
+    status_code=status.HTTP_202_ACCEPTED,
+    operation_id="sendMail",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "message/rfc822": {"schema": {"type": "string", "format": "binary"}},
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["message", "cover"],
+                        "properties": {
+                            "message": {"type": "string", "format": "binary"},
+                            "cover": {"type": "string", "format": "binary", "description": "PNG to hide the mail in"},
+                            "cover_text": {"type": "string"},
+                        },
+                    }
+                },
+            },
+        }
+    },
+)
+async def send(
+    door: Behind,
+    session: Asking,
+    request: Request,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header(description="A new one for each mail; repeat it to retry.")] = None,
+    to: Annotated[list[str] | None, Query(description="Envelope recipients, instead of To, Cc and Bcc.")] = None,
+) -> Accepted:
+    """Send a raw mail (RFC 5322). Accepted means kept."""
+    if idempotency_key is None or not _KEY.match(idempotency_key):
+        raise Refused(
+            "idempotency-key-missing", "The request has no Idempotency-Key of 1 to 255 visible characters.",
+            "Send a fresh random one with each mail, and the same one when you retry.", 400,
+        )  # fmt: skip
+    raw, cover, cover_name, cover_text = await _body(door, request)
+    key = f"rest/{session.account}/{idempotency_key}".encode()
+    # The id follows from the key alone: needed before the mail is complete, for its Message-ID.
+    mail = NewMail(key, "submission", session.account, Envelope("", ()), b"").id
+    now = datetime.now(timezone.utc)
+    if len(raw) > 256 * 1024:
+        taken = await asyncio.to_thread(take, raw, session.address, to or (), door.settings.max_recipients, now, mail)
+    else:
+        taken = take(raw, session.address, to or (), door.settings.max_recipients, now, mail)
+    envelope = Envelope(
+        session.address, taken.recipients, taken.summary.__dict__, cover is not None, cover_name, cover_text
+    )
+    new = NewMail(key, "submission", session.account, envelope, taken.raw, cover)
+    accepted = await door.spool.submit(new)
+    if not accepted.same:
+        raise Refused(
+            "idempotency-key-reused", "This Idempotency-Key was used before for a different mail.",
+            "Take a fresh key for each mail.",
+        )  # fmt: skip
+    await _keep_own_copy(door, session, new, taken, now)
+    await door.spool.announce(accepted)
+    response.headers["Location"] = f"/api/v1/submissions/{mail}"
+    if accepted.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return Accepted(id=mail, recipients=len(taken.recipients))
+
+
+@router.get("/submissions/{id}", operation_id="getSubmission")
+async def get_submission(
+    door: Behind, session: Asking, id: UUID, wait: Annotated[float, Query(ge=0, le=MAX_WAIT)] = 0
+) -> Submission:
+    """What became of a mail you sent. `wait`: seconds to wait until every recipient is settled (or held)."""
+    deadline = time.monotonic() + wait
+    meta = await _own(door, session, id)
+    while True:
+        records = await _records(door, session, id)
+        submission = _submission(id, records, meta)
+        left = deadline - time.monotonic()
+        if submission.settled or left <= 0:
+            return submission
+        await door.news.wait(id, min(left, 1.0))
+
+
+@router.get("/submissions/{id}/trace", operation_id="getTrace")
+async def get_trace(door: Behind, session: Asking, id: UUID) -> Trace:
+    """The steps a mail took. For its sender, reviewers and administrators."""
+    records = await _records(door, session, id, others=True)
+    top = records[0]
+    steps = [
+        TraceStep(
+            at=s["at"],
+            after_ms=round((s["at"] - top.accepted).total_seconds() * 1000),
+            actor=s["actor"],
+            step=s["step"],
+            mail=record.id,
+        )
+        for record in records
+        for s in record.steps
+    ]
+    parts = top.trace.split("-")
+    return Trace(id=id, trace=parts[1] if len(parts) == 4 else "", steps=sorted(steps, key=lambda s: s.at))
+
+
+async def _body(door: Door, request: Request) -> tuple[bytes, bytes | None, str, str]:
+    most = door.settings.max_mail_bytes
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind == "message/rfc822":
+        return await _limited(request, most), None, "", ""
+    if kind == "multipart/form-data":
+        if int(request.headers.get("content-length", "0") or 0) > most + _COVER_BYTES:
+            raise _too_large(most)
+        async with request.form(max_files=2, max_fields=4) as form:
+            message, cover = form.get("message"), form.get("cover")
+            if not isinstance(message, UploadFile) or not isinstance(cover, UploadFile):
+                raise Refused("malformed-request", "message or cover is missing.", "Send both as files of the form.", 400)
+            raw = await message.read()
+            if len(raw) > most:
+                raise _too_large(most)
+            text = form.get("cover_text")
+            name = cover.filename or "picture.png"
+            return raw, await cover.read(), name, text if isinstance(text, str) else ""
+    raise Refused(
+        "media-type", "The body is neither message/rfc822 nor multipart/form-data.",
+        "Send the raw mail with Content-Type: message/rfc822.", 415,
+    )  # fmt: skip
+
+
+async def _limited(request: Request, most: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most:
+        raise _too_large(most)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > most:
+            raise _too_large(most)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(most: int) -> Refused:
+    return Refused(
+        "mail-too-large", f"The mail is larger than {most // 2**20} MB.", "Send less, or share the file another way.", 413
+    )
+
+
+async def _keep_own_copy(door: Door, session: Session, mail: NewMail, taken: Taken, now: datetime) -> None:
+    """The sender's Sent, with Bcc, sealed to the sender. Filed once, also when the client retries."""
+    meta = Meta(**{**taken.summary.__dict__, "extra": {"recipients": taken.recipients}})
+    sealed = mailbox.seal(mail.id, taken.own, meta)
+    wrap = sealed.wrap(mail.id, session.account, session.keys.private.public)
+    body = await door.spool.keep(sealed.body)
+    entry = Entry.new(
+        session.account, mail.id, "sent", "sent", now, len(taken.own), wrap, sealed.meta, body, ("seen",)
+    )
+    await door.mailboxes.file([entry])
+
+
+async def _own(door: Door, session: Session, id_: UUID) -> Meta | None:
+    """The sender's own copy says who the recipients are; None once it was deleted."""
+    entry = await door.mailboxes.find(session.account, entry_id(session.account, id_, "sent"))
+    return entry.open_meta(entry.open_key(session.keys.private)) if entry is not None else None
+
+
+async def _records(door: Door, session: Session, id_: UUID, others: bool = False) -> list[Record]:
+    records = await door.spool.status(id_)
+    allowed = others and {"reviewer", "administrator"} & set(session.roles)
+    if not records or (records[0].account != session.account and not allowed):
+        raise Refused("no-such-mail", "You have sent no such mail.", "Look at your sent mail.", 404)
+    return records
+
+
+def _submission(id_: UUID, records: Sequence[Record], meta: Meta | None) -> Submission:
+    addresses = meta.extra.get("recipients", []) if meta is not None else []
+    rows: dict[int, RecipientState] = {}
+    for record in records:
+        for r in record.recipients:
+            notice = record.verdict.notice if record.verdict and r.state is State.HELD else None
+            rows[r.index] = RecipientState(
+                address=addresses[r.index] if r.index < len(addresses) else f"recipient {r.index + 1}",
+                state=r.state,
+                reason=r.reason,
+                words=notice or WORDS.get(r.reason or ""),
+            )
+    recipients = [rows[index] for index in sorted(rows)]
+    settled = all(r.state in TERMINAL or r.state is State.HELD for r in recipients) and bool(recipients)
+    stuck = next((r.stuck for r in records if r.stuck), None)
+    return Submission(id=id_, accepted=records[0].accepted, settled=settled, stuck=stuck, recipients=recipients)

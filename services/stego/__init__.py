@@ -1,0 +1,1 @@
+"""stego: hides a protected mail in a cover image, and reveals it."""

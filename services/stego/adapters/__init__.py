@@ -1,0 +1,1 @@
+"""stego's adapters."""
