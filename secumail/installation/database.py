@@ -40,7 +40,8 @@ def program(home: Home, rights: Rights) -> Program:
     """mongod. Ready means: with replica set, collections, indexes, roles and users."""
     argv = [
         str(toolchain.mongod()), "--dbpath", str(home.mongodb / "data"), "--bind_ip", HOST,
-        "--port", str(home.ports.mongodb), "--nounixsocket", "--replSet", REPLICA_SET,
+        "--port", str(home.ports.mongodb), "--nounixsocket",
+        "--replSet", REPLICA_SET, "--oplogSize", "512",
         "--tlsMode", "requireTLS", "--tlsCAFile", str(home.ca),
         "--tlsCertificateKeyFile", str(certificates.key_and_certificate(home, "database")),
         # A service proves itself by its own user and password.
@@ -89,7 +90,9 @@ class _BringUp:
         if not hello["isWritablePrimary"]:
             return False
         if not self._set_up:
-            await self._ensure_operator(stranger, operator)
+            if not await self._operator_known(operator):
+                await self._create_operator(stranger)
+                return False  # a client that was once refused does not ask again for ten seconds
             await self._ensure_contents(operator)
             self._set_up = True
         return True
@@ -108,14 +111,16 @@ class _BringUp:
             config |= {"version": config["version"] + 1, "members": [config["members"][0] | member]}
             await operator.admin.command("replSetReconfig", config, force=True)
 
-    async def _ensure_operator(self, stranger: Client, operator: Client) -> None:
+    async def _operator_known(self, operator: Client) -> bool:
         try:
             await operator.admin.command("ping")
         except OperationFailure as error:
             if error.code != _AUTHENTICATION_FAILED:
                 raise
-        else:
-            return
+            return False
+        return True
+
+    async def _create_operator(self, stranger: Client) -> None:
         password = credentials.read(self._home, OPERATOR, credentials.MONGODB)
         try:
             await stranger.admin.command("createUser", OPERATOR, pwd=password, roles=["root"], **_SCRAM)

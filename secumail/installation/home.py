@@ -167,8 +167,10 @@ IDENTITIES = (*SERVICES, OPERATOR)
 
 
 def private_directory(path: Path) -> Path:
-    """Makes a directory that only its owner enters, and its parents."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Makes a directory that only its owner enters, and likewise each parent that is missing."""
+    for directory in reversed([path, *path.parents]):
+        if not directory.exists():
+            directory.mkdir(mode=0o700, exist_ok=True)
     return path
 
 

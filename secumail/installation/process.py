@@ -188,6 +188,7 @@ class Child:
                 stderr=asyncio.subprocess.STDOUT,
                 # Ctrl-C reaches the whole foreground group; but stopping has an order.
                 start_new_session=True,
+                umask=0o077,
             )
         with contextlib.suppress(psutil.NoSuchProcess):
             self._started = psutil.Process(self._process.pid).create_time()
