@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -41,7 +41,7 @@ class Acts:
             {
                 "_id": uuid4(),
                 "subject": str(subject),
-                "at": datetime.now(timezone.utc),
+                "at": datetime.now(UTC),
                 "actor": str(actor) if actor is not None else "",
                 "step": step,
                 "span": telemetry.span_id(),
@@ -96,7 +96,7 @@ class Sealer:
 
     async def turn(self, now: datetime | None = None) -> int:
         """Seal one batch; how many steps it holds. A mail is taken once it has ended or has been quiet a while."""
-        now = now or datetime.now(timezone.utc)
+        now = now or datetime.now(UTC)
         query = {"unsealed": True, "$or": [{"stage": Stage.DONE.value}, {"moved": {"$lt": now - _QUIET}}]}
         mails = await self._spool.find(query, {"steps": 1, "sealed": 1}).limit(BATCH).to_list(BATCH)
         acts = await self._acts.find({"unsealed": True}).sort("at", 1).limit(BATCH).to_list(BATCH)
@@ -125,7 +125,14 @@ class Sealer:
         signature = await self._scope.sign(digest.encode())
         try:
             await self._chain.insert_one(
-                {"_id": number, "at": now, "previous": previous, "rows": rows, "digest": digest, "signature": signature}
+                {
+                    "_id": number,
+                    "at": now,
+                    "previous": previous,
+                    "rows": rows,
+                    "digest": digest,
+                    "signature": signature,
+                }
             )
         except DuplicateKeyError:
             return False
@@ -182,4 +189,3 @@ def _iso(at: datetime) -> str:
 def _digest(number: int, previous: str, rows: list[list[Any]]) -> str:
     text = json.dumps([number, previous, rows], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-

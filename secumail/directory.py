@@ -49,7 +49,8 @@ class Entry:
 
     def signed(self) -> bytes:
         """What auth's signature covers."""
-        head = f"directory/1/{self.account}/{self.epoch}/{self.revision}/{','.join(self.roles)}/{self.status}/{self.group}/"
+        roles = ",".join(self.roles)
+        head = f"directory/1/{self.account}/{self.epoch}/{self.revision}/{roles}/{self.status}/{self.group}/"
         return head.encode() + self.lookup + self.key.raw + self.signer
 
     def document(self, signature: bytes) -> Document:

@@ -36,7 +36,11 @@ class HealthApp:
             return
         status, body = await self._answer(scope["path"])
         await send(
-            {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]}
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [(b"content-type", b"application/json")],
+            }
         )
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 

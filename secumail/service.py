@@ -61,9 +61,7 @@ class Service:
         address_scope = self.keys["address"] if "address" in SCOPES[name] else None
         self.directory = Directory(self.database["directory"], self.identities, address_scope)
         self.outgoing = Outgoing(name, settings.amqp, settings.tls_ca)
-        self.work = Work(
-            name, settings.amqp, settings.tls_ca, self.outgoing, settings.in_flight, (PyMongoError,)
-        )
+        self.work = Work(name, settings.amqp, settings.tls_ca, self.outgoing, settings.in_flight, (PyMongoError,))
         self.spool = Spool(self.database["spool"], self.blobs, self.transport, self.outgoing.event)
         self.mailboxes = Mailboxes(self.database["entries"], self.blobs, self.database["spool"])
         self.answering = Answering(self.outgoing, self.transport, "gateway", self._signing_key)
@@ -79,7 +77,11 @@ class Service:
         queues = [q for q in topology.WORK_QUEUES if q.service == name]
         if queues:
             redriver = Redriver(
-                self.database["spool"], queues, self.outgoing.event, self.work.backlog_age, settings.stuck_after
+                self.database["spool"],
+                queues,
+                self.outgoing.event,
+                self.work.backlog_age,
+                settings.stuck_after,
             )
             self.in_background(redriver.run)
             self.work.on_dead(self._stuck)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -51,7 +51,9 @@ _tracer = trace.get_tracer("secumail")
 def start(service: str, processors: tuple[SpanProcessor, ...] = ()) -> TracerProvider:
     """Set up tracing for this process. `shutdown()` of what it returns flushes."""
     provider = TracerProvider(
-        resource=Resource.create({"service.name": service, "service.version": __version__, "service.namespace": "secumail"}),
+        resource=Resource.create(
+            {"service.name": service, "service.version": __version__, "service.namespace": "secumail"}
+        ),
         shutdown_on_exit=False,
     )  # fmt: skip
     if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
@@ -179,7 +181,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
-            "at": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "service": self._service,
             "where": record.name,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from aio_pika import DeliveryMode, Message
@@ -99,11 +99,18 @@ class Outgoing:
             app_id=self.service,
             headers=headers or {},
             reply_to=reply_to,
-            timestamp=datetime.now(timezone.utc),
+            timestamp=datetime.now(UTC),
         )
         try:
             async with self._slots:
                 await self._exchanges[exchange].publish(message, key, mandatory=True, timeout=CONFIRM_TIMEOUT)
-        except (AMQPException, ChannelInvalidStateError, OSError, TimeoutError, RuntimeError, KeyError) as error:
+        except (
+            AMQPException,
+            ChannelInvalidStateError,
+            OSError,
+            TimeoutError,
+            RuntimeError,
+            KeyError,
+        ) as error:
             # RuntimeError: aio-pika's word for a closed channel. KeyError: not started.
             raise Transient("publish-not-confirmed") from error

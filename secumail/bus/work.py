@@ -1,8 +1,8 @@
 """Working off queues: each event is handled, then acked; a failure goes to a retry step or to the dead letters.
 
-    transient (Transient, the store or the broker away)  -> <service>.retry.<step>, attempts counted
-    permanent, malformed, unknown, attempts spent        -> mail.dead, with the error's code or type, never its text
-    killed in the middle                                 -> the broker delivers it again (20 times at most)
+transient (Transient, the store or the broker away)  -> <service>.retry.<step>, attempts counted
+permanent, malformed, unknown, attempts spent        -> mail.dead, with the error's code or type, never its text
+killed in the middle                                 -> the broker delivers it again (20 times at most)
 """
 
 import asyncio
@@ -35,7 +35,7 @@ GRACE = 30.0
 """Seconds that work in hand may take at a stop; deployments give the process 15 more."""
 _WATCH_EVERY = 15.0
 _LOST_AFTER = 60.0
-_TRANSIENT = (ConnectionError, TimeoutError, asyncio.TimeoutError)
+_TRANSIENT: tuple[type[Exception], ...] = (ConnectionError, TimeoutError)
 
 
 class Work:
@@ -48,13 +48,12 @@ class Work:
         ca: Path | None,
         outgoing: Outgoing,
         in_flight: int,
-        transient: tuple[type[BaseException], ...] = (),
+        transient: tuple[type[Exception], ...] = (),
     ) -> None:
         security = BaseSecurity(ssl_context=tls_context(ca)) if url.startswith("amqps") else None
         self._broker = RabbitBroker(
             url,
             security=security,
-            client_properties={"connection_name": f"{service} consuming"},
             app_id=service,
             graceful_timeout=GRACE,
             reconnect_interval=1.0,
@@ -65,7 +64,7 @@ class Work:
         self._service = service
         self._outgoing = outgoing
         self._in_flight = in_flight
-        self._transient = (*_TRANSIENT, *transient)
+        self._transient: tuple[type[Exception], ...] = (Transient, *_TRANSIENT, *transient)
         self._queues: list[topology.WorkQueue] = []
         self._on_dead: OnDead | None = None
         self._watchdog: asyncio.Task[None] | None = None
@@ -84,18 +83,18 @@ class Work:
         async def consume(message: RabbitMessage) -> None:
             await self._consume(queue, model, handler, message)
 
-        self._subscribe(queue.name, consume, QueueType.QUORUM)
+        self._subscribe(RabbitQueue(queue.name, queue_type=QueueType.QUORUM, declare=False), consume)
 
     def answer(self, call: Callable[[RabbitMessage], Awaitable[None]]) -> None:
         """Consume this service's command queue; before `start`."""
-        self._subscribe(topology.command_queue(self._service), call, QueueType.CLASSIC)
+        self._subscribe(RabbitQueue(topology.command_queue(self._service), declare=False), call)
 
-    def _subscribe(self, name: str, call: Callable[[RabbitMessage], Awaitable[None]], kind: QueueType) -> None:
+    def _subscribe(self, queue: RabbitQueue, call: Callable[[RabbitMessage], Awaitable[None]]) -> None:
         async def as_it_is(message: Any) -> Any:
             return message
 
         self._broker.subscriber(
-            RabbitQueue(name, queue_type=kind, declare=False),
+            queue,
             channel=Channel(prefetch_count=self._in_flight),
             decoder=as_it_is,
         )(call)
@@ -165,7 +164,7 @@ class Work:
             except ValidationError:
                 telemetry.failed(span, "malformed")
                 await self._dead(queue, message, "malformed", None)
-            except (Transient, *self._transient) as error:
+            except self._transient as error:
                 code = error.code if isinstance(error, SecuMailError) else type(error).__name__
                 telemetry.failed(span, code)
                 await self._retry(queue, message, code, attempt, event)
@@ -188,7 +187,7 @@ class Work:
             return
         log.info("retry", extra={"queue": queue.name, "code": code, "attempt": attempt + 1})
         room = topology.retry_queue(self._service, step)
-        headers = {"retry": room, "x-attempt": attempt + 1, "x-retry-reason": code}
+        headers: dict[str, str | int] = {"retry": room, "x-attempt": attempt + 1, "x-retry-reason": code}
         await self._hand_over(topology.RETRY, queue.name, message, headers)
 
     async def _dead(self, queue: topology.WorkQueue, message: RabbitMessage, code: str, event: Event | None) -> None:
@@ -200,9 +199,7 @@ class Work:
                 log.warning("mail not marked as stuck", extra={"queue": queue.name})
         await self._hand_over(topology.DEAD, self._service, message, {"x-error": code, "x-queue": queue.name})
 
-    async def _hand_over(
-        self, exchange: str, key: str, message: RabbitMessage, headers: dict[str, str | int]
-    ) -> None:
+    async def _hand_over(self, exchange: str, key: str, message: RabbitMessage, headers: dict[str, str | int]) -> None:
         """Publish the message elsewhere before it is acked here; as long as the broker refuses, it stays in hand."""
         raw = message.raw_message
         kept = {"traceparent": message.headers["traceparent"]} if "traceparent" in message.headers else {}
@@ -249,5 +246,3 @@ class Work:
             if time.monotonic() - alone_since > _LOST_AFTER:
                 log.error("consumers lost; starting afresh")
                 self.lost.set()
-
-

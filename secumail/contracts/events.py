@@ -24,6 +24,7 @@ class Event(BaseModel):
     generation: int = 0
     recipient: int | None = None
     attempt: int = 0
+    claim: SealedClaim | None = None
 
     @property
     def event_id(self) -> UUID:
@@ -38,7 +39,7 @@ class Event(BaseModel):
 
     def encode(self) -> bytes:
         """The wire form: JSON, at most 4 KiB."""
-        body = self.model_dump_json(exclude_defaults=False).encode()
+        body = self.model_dump_json(exclude_none=True).encode()
         if len(body) > MAX_BYTES:
             raise ValueError(f"{self.type} is {len(body)} bytes; the limit is {MAX_BYTES}: put the rest in a blob")
         return body
@@ -103,7 +104,6 @@ class MailConcealed(Event):
     type: Literal["mail.concealed"] = "mail.concealed"
     version: Literal[1] = 1
     size: int
-    claim: SealedClaim | None = None
 
 
 class MailDelivered(Event):

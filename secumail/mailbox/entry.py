@@ -68,7 +68,9 @@ def seal(mail: UUID, raw: bytes, meta: Meta) -> Sealed:
     """Seal a mail under a fresh key; `mail` is its root id. `wrap` the result for each owner."""
     key = stream.new_key()
     return Sealed(
-        key, stream.seal(raw, key, f"mailbox/body/{mail}"), stream.seal(meta.encode(), key, f"mailbox/meta/{mail}")
+        key,
+        stream.seal(raw, key, f"mailbox/body/{mail}"),
+        stream.seal(meta.encode(), key, f"mailbox/meta/{mail}"),
     )
 
 
@@ -125,7 +127,7 @@ class Entry:
 
     def document(self) -> dict[str, Any]:
         """As stored."""
-        stored = {
+        stored: dict[str, Any] = {
             "_id": self.id,
             "account": self.account,
             "mail": self.mail,

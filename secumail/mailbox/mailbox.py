@@ -1,7 +1,7 @@
 """Mailboxes in MongoDB. Every query carries the account: it is the owner's boundary and the future shard key."""
 
 from collections.abc import Collection as Several
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from uuid import UUID
 
 from secumail.mailbox.entry import Entry, Folder
@@ -96,7 +96,9 @@ class Mailboxes:
                 update["$set"] = {"folder": folder}
             matched = (await self._entries.update_many(query, update)).matched_count
         if remove:
-            matched = (await self._entries.update_many(query, {"$pull": {"flags": {"$in": list(remove)}}})).matched_count
+            matched = (
+                await self._entries.update_many(query, {"$pull": {"flags": {"$in": list(remove)}}})
+            ).matched_count
         return matched
 
     async def delete(self, account: UUID, id_: UUID) -> bool:
@@ -104,8 +106,8 @@ class Mailboxes:
         found = await self._entries.find_one_and_update(
             {"_id": id_, "account": account, "gone": {"$exists": False}},
             {
-                "$set": {"gone": datetime.now(timezone.utc)},
-                "$unset": {name: "" for name in ("folder", "flags", "key", "meta", "body", "size", "at")},
+                "$set": {"gone": datetime.now(UTC)},
+                "$unset": dict.fromkeys(("folder", "flags", "key", "meta", "body", "size", "at"), ""),
             },
         )
         if found is None:
@@ -118,6 +120,4 @@ class Mailboxes:
     async def _named(self, body: BlobRef) -> bool:
         """Whether another mailbox, or a mail still being delivered, needs a shared body."""
         query, only_id = {"body.id": body.id}, {"_id": 1}
-        return bool(
-            await self._entries.find_one(query, only_id) or await self._spool.find_one(query, only_id)
-        )
+        return bool(await self._entries.find_one(query, only_id) or await self._spool.find_one(query, only_id))

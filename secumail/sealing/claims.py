@@ -135,5 +135,3 @@ def _bytes(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except ValueError as error:
         raise Permanent("claim-malformed") from error
-
-

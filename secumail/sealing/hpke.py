@@ -59,9 +59,7 @@ class PrivateKey:
     @classmethod
     def generate(cls) -> "PrivateKey":
         """A new key pair."""
-        return cls(
-            MLKEM768PrivateKey.generate().private_bytes_raw() + X25519PrivateKey.generate().private_bytes_raw()
-        )
+        return cls(MLKEM768PrivateKey.generate().private_bytes_raw() + X25519PrivateKey.generate().private_bytes_raw())
 
     @cached_property
     def _parts(self) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:

@@ -8,7 +8,7 @@ under the service's KMS scope.
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from secumail.errors import Transient
@@ -68,7 +68,7 @@ class Transport:
 
     async def rotate_if_due(self, now: datetime | None = None) -> None:
         """Make today's pair where the newest is older than a day. Replicas that race agree on the first."""
-        now = now or datetime.now(timezone.utc)
+        now = now or datetime.now(UTC)
         newest = await self._store.newest(self.service)
         if newest is not None and newest.created > now - LIFETIME:
             return
@@ -90,7 +90,7 @@ class Transport:
 
         Two, because others may go on sealing to a pair for a while after a newer one is there.
         """
-        now = now or datetime.now(timezone.utc)
+        now = now or datetime.now(UTC)
         old = [k.id for k in await self._store.older_than(self.service, now - 2 * LIFETIME) if k.id not in in_use]
         for id_ in old:
             await self._store.remove(id_)

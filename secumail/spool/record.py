@@ -78,9 +78,7 @@ class Recipient:
     @classmethod
     def read(cls, d: Mapping[str, Any]) -> "Recipient":
         """From a record's array."""
-        return cls(
-            d["i"], State(d["state"]), d.get("reason"), d.get("attempt", 0), d.get("account"), d.get("wrap")
-        )
+        return cls(d["i"], State(d["state"]), d.get("reason"), d.get("attempt", 0), d.get("account"), d.get("wrap"))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ waited (so a mere backlog is left alone), a few at a time, and never those that 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from secumail.spool.record import events
 from secumail.spool.spool import Publish
@@ -58,7 +58,7 @@ class Redriver:
         age = await self._backlog_age(queue.topic)
         if age == float("inf"):
             return 0
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         cutoff = now - timedelta(seconds=self._stuck_after + age)
         for count in range(AT_ONCE):
             found = await self._documents.find_one_and_update(

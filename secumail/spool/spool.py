@@ -6,11 +6,11 @@ done publishes the stored event again, and nothing else.
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
-from typing import Any, AsyncIterator, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
 from uuid import UUID, uuid5
 
 from secumail import telemetry
@@ -26,6 +26,7 @@ from secumail.spool.record import (
     Recipient,
     Record,
     Stage,
+    State,
     Verdict,
     authorship,
     stored_events,
@@ -166,12 +167,10 @@ class Spool:
         digests = hashlib.sha256(envelope).digest(), hashlib.sha256(mime).digest()
         signature = await self._transport.sign(authorship(id_, mail.origin, mail.account, *digests))
         claim = await self._claims.seal(Step("mail.submitted", id_, 0), "dlp", keys, mail.origin)
-        event = MailSubmitted(
-            mail=id_, size=len(mail.raw), recipients=len(mail.envelope.recipients), claim=claim
-        )
+        event = MailSubmitted(mail=id_, size=len(mail.raw), recipients=len(mail.envelope.recipients), claim=claim)
         refs = [await self._blobs.put(part) for part in (envelope, mime)]
         cover_ref = await self._blobs.put(cover) if cover is not None else None
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         document = {
             "_id": id_,
             "root": id_,
@@ -241,9 +240,7 @@ class Spool:
                 record = await self.find(event.mail)
             await self._again(record, event, expects, produces)
 
-    async def _again(
-        self, record: Record | None, event: Event, expects: Stage, produces: Collection[Stage]
-    ) -> None:
+    async def _again(self, record: Record | None, event: Event, expects: Stage, produces: Collection[Stage]) -> None:
         if record is None:
             raise Permanent("no-such-mail")
         if record.generation > event.generation:
@@ -259,45 +256,14 @@ class Spool:
 
     async def advance(self, record: Record, change: Advance) -> bool:
         """Write a step's outcome if the mail still stands where it stood, then publish. False: it had moved."""
-        now = datetime.now(timezone.utc)
-        fresh: dict[str, Any] = {
-            "stage": change.stage.value,
-            "moved": now,
-            "unsealed": True,
-            "out": stored_events(change.events),
-            "keys": [e.claim.key for e in change.events if getattr(e, "claim", None) is not None],
-        }
-        gone: dict[str, str] = {"driven": "", "stuck": ""}
-        stale: list[BlobRef | None] = []
-        if change.recipients is not None:
-            fresh["recipients"] = [r.document() for r in change.recipients]
-        if change.verdict is not None:
-            fresh["verdict"] = change.verdict.document()
-        if change.generation is not None:
-            fresh["generation"] = change.generation
-        for name, ref in (("mime", change.mime), ("body", change.body)):
-            if ref is not None:
-                fresh[name] = ref.document()
-        if change.mime is not None:
-            stale.append(record.mime)
-        if change.meta is not None:
-            fresh["meta"] = change.meta
-        if change.log is not None:
-            fresh["log"] = change.log
-        if change.split:
-            fresh["split"] = [self._plan(record, part, now) for part in change.split]
-            fresh["children"] = [p["_id"] for p in fresh["split"]]
-        if change.stage is Stage.DONE:
-            gone |= {"open": "", **{name: "" for name in ("mime", "envelope", "cover", "body", "meta")}}
-            fresh["expires"] = now + KEPT_AFTER
-            stale = [record.mime, record.envelope, record.cover]
-        elif change.stage is Stage.HELD:
-            gone["open"] = ""
-        else:
-            fresh["open"] = True
+        now = datetime.now(UTC)
         written = await self._documents.update_one(
             {"_id": record.id, "stage": record.stage.value, "generation": record.generation},
-            {"$set": fresh, "$unset": gone, "$push": {"steps": self._step(now, change.step, change.actor)}},
+            {
+                "$set": self._fresh(record, change, now),
+                "$unset": _gone(change.stage),
+                "$push": {"steps": self._step(now, change.step, change.actor)},
+            },
         )
         if written.matched_count == 0:
             return False
@@ -305,8 +271,33 @@ class Spool:
             await self._finish_split(record.id)
         else:
             await self._send(change.events)
-        await self._remove(record, stale)
+        await self._remove(record, _stale(record, change))
         return True
+
+    def _fresh(self, record: Record, change: Advance, now: datetime) -> dict[str, Any]:
+        """What a step writes; what it has nothing to say about stays."""
+        fresh: dict[str, Any] = {
+            "stage": change.stage.value,
+            "moved": now,
+            "unsealed": True,
+            "out": stored_events(change.events),
+            "keys": [e.claim.key for e in change.events if e.claim is not None],
+            "recipients": None if change.recipients is None else [r.document() for r in change.recipients],
+            "verdict": change.verdict.document() if change.verdict is not None else None,
+            "generation": change.generation,
+            "mime": change.mime.document() if change.mime is not None else None,
+            "body": change.body.document() if change.body is not None else None,
+            "meta": change.meta,
+            "log": change.log,
+        }
+        if change.split:
+            fresh["split"] = [self._plan(record, part, now) for part in change.split]
+            fresh["children"] = [p["_id"] for p in fresh["split"]]
+        if change.stage is Stage.DONE:
+            fresh["expires"] = now + KEPT_AFTER
+        elif change.stage is not Stage.HELD:
+            fresh["open"] = True
+        return {name: value for name, value in fresh.items() if value is not None}
 
     async def _send(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -318,7 +309,7 @@ class Spool:
             {"_id": mail, "open": True},
             {
                 "$set": {"stuck": code, "unsealed": True},
-                "$push": {"steps": self._step(datetime.now(timezone.utc), f"stuck:{code}", None)},
+                "$push": {"steps": self._step(datetime.now(UTC), f"stuck:{code}", None)},
             },
         )
 
@@ -349,7 +340,7 @@ class Spool:
     # --- splitting --------------------------------------------------------------------------------------
 
     def _plan(self, record: Record, part: Part, now: datetime) -> dict[str, Any]:
-        claim = getattr(part.event, "claim", None)
+        claim = part.event.claim
         return {
             "_id": Part.id(record.id, [r.index for r in part.recipients]),
             "stage": part.stage.value,
@@ -384,9 +375,9 @@ class Spool:
                     "stage": Stage.DONE.value,
                     "recipients": [],
                     "out": [],
-                    "expires": datetime.now(timezone.utc) + KEPT_AFTER,
+                    "expires": datetime.now(UTC) + KEPT_AFTER,
                 },
-                "$unset": {name: "" for name in ("open", "split", "mime", "envelope", "cover")},
+                "$unset": dict.fromkeys(("open", "split", "mime", "envelope", "cover"), ""),
             },
         )
 
@@ -411,3 +402,24 @@ class Spool:
 def all_terminal(recipients: Sequence[Recipient]) -> bool:
     """Whether nothing is left to do for anybody."""
     return all(r.state in TERMINAL for r in recipients)
+
+
+_SEALED = ("mime", "envelope", "cover", "body", "meta")
+
+
+def _gone(stage: Stage) -> dict[str, str]:
+    """The fields that end with a step: marks of trouble always, everything sealed with the last one."""
+    names = ["driven", "stuck"]
+    if stage is Stage.DONE:
+        names += ["open", *_SEALED]
+    elif stage is Stage.HELD:
+        names.append("open")
+    return dict.fromkeys(names, "")
+
+
+def _stale(record: Record, change: Advance) -> list[BlobRef | None]:
+    """The blobs nobody needs after a step. A body that was filed belongs to the mailboxes now."""
+    if change.stage is not Stage.DONE:
+        return [record.mime] if change.mime is not None else []
+    filed = any(r.state is State.DELIVERED for r in change.recipients or ())
+    return [record.mime, record.envelope, record.cover, *([] if filed else [record.body])]

@@ -1,8 +1,8 @@
 """The store: MongoDB. What a mail, an account, a key looks like there is told by the repository that keeps it.
 
-    client     the connection; the only import of the driver's client
-    blobs      large sealed data behind a port: inline, or GridFS
-    indexes    every index, as data
-    rights     who may do what to which collection, as data
-    transport  transport key pairs
+client     the connection; the only import of the driver's client
+blobs      large sealed data behind a port: inline, or GridFS
+indexes    every index, as data
+rights     who may do what to which collection, as data
+transport  transport key pairs
 """

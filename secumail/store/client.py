@@ -44,7 +44,7 @@ GridFSBucket = AsyncIOMotorGridFSBucket
 
 def connect(url: str, ca: str | None, name: str) -> "AsyncIOMotorClient[Document]":
     """A client for `url`; `name` is shown in the server's log. Connects when first used."""
-    tls = {"tlsCAFile": ca} if ca else {}
+    tls: dict[str, Any] = {"tlsCAFile": ca} if ca else {}
     return AsyncIOMotorClient(
         url,
         appname=name,

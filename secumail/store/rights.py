@@ -8,7 +8,13 @@ _KEEP = ("find", "insert", "update")
 _OWN = ("find", "insert", "update", "remove")
 # GridFS looks for its indexes at the first upload.
 _BLOBS = (*_OWN, "createIndex", "listIndexes")
-_SPOOL = {"spool": _KEEP, "blobs.files": _BLOBS, "blobs.chunks": _BLOBS, "transport_keys": _OWN, "acts": ("insert",)}
+_SPOOL = {
+    "spool": _KEEP,
+    "blobs.files": _BLOBS,
+    "blobs.chunks": _BLOBS,
+    "transport_keys": _OWN,
+    "acts": ("insert",),
+}
 
 RIGHTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "gateway": {**_SPOOL, "entries": _KEEP, "directory": _READ, "groups": _READ, "sessions": _OWN},
@@ -23,5 +29,5 @@ RIGHTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "dlp": {**_SPOOL, "entries": ("insert",), "directory": _READ, "lists": _KEEP},
     "crypto": {**_SPOOL, "directory": _READ, "signing_keys": _KEEP},
     "stego": {**_SPOOL, "directory": _READ},
-    "delivery": {**_SPOOL, "entries": ("insert",), "directory": _READ, "audit": _ADD, "acts": ("find", "insert", "update", "remove")},
+    "delivery": {**_SPOOL, "entries": ("insert",), "directory": _READ, "audit": _ADD, "acts": _OWN},
 }  # fmt: skip

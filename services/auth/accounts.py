@@ -74,7 +74,14 @@ class Account:
     def entry(self) -> Entry:
         """Its entry in the directory."""
         return Entry(
-            self.lookup, self.id, PublicKey(self.public), self.signer, self.epoch, self.revision, self.roles, self.status
+            self.lookup,
+            self.id,
+            PublicKey(self.public),
+            self.signer,
+            self.epoch,
+            self.revision,
+            self.roles,
+            self.status,
         )
 
     def changed(self, roles: tuple[str, ...] | None = None, status: str | None = None) -> "Account":
@@ -133,8 +140,6 @@ def unlock(account: Account, halves: Halves, custody: bytes) -> AccountKeys:
 def new_id() -> UUID:
     """An opaque account id."""
     return uuid4()
-
-
 
 
 def _unlock_key(unlock_half: bytes, custody: bytes) -> bytes:

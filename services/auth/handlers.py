@@ -3,7 +3,7 @@
 import base64
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from uuid import UUID
 
 from secumail.audit import Acts
@@ -179,7 +179,7 @@ class Auth:
             await lookup(self._address_scope, address),
             await self._profiles.wrap(Profile(address, name.strip() or address).encode(), f"profile/{id_}"),
             roles,
-            datetime.now(timezone.utc),
+            datetime.now(UTC),
             id_,
             salt,
             self._hashing.cost,
@@ -206,9 +206,7 @@ class Auth:
         await self._listing.publish(account.entry())
         await self._store.listed(account)
         self._directory.forget(account.id)
-        event = AccountChanged.model_validate(
-            {"account": account.id, "change": change, "revision": account.revision}
-        )
+        event = AccountChanged.model_validate({"account": account.id, "change": change, "revision": account.revision})
         try:
             await self._publish(event)
         except Transient as error:
@@ -239,4 +237,3 @@ class Auth:
 
 def _forbidden(role: str) -> Refused:
     return Refused("role-missing", f"This is for a person with the role {role}.", "Ask an administrator.", 403)
-

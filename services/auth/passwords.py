@@ -69,14 +69,16 @@ def new_salt() -> bytes:
 
 
 def check_strength(password: str, address: str, minimum: int) -> None:
-    """Refused for a password that is too short, too long, or made of the address (NIST 800-63B-4: no composition rules)."""
+    """Refused for one that is too short, too long, or made of the address (NIST 800-63B-4: no composition rules)."""
     if len(password) < minimum:
         raise Refused(
             "password-too-short", f"The password has fewer than {minimum} characters.",
             "Take a longer one: a few words that do not belong together are easy to remember.",
         )  # fmt: skip
     if len(password) > MAX_LENGTH:
-        raise Refused("password-too-long", f"The password has more than {MAX_LENGTH} characters.", "Take a shorter one.")
+        raise Refused(
+            "password-too-long", f"The password has more than {MAX_LENGTH} characters.", "Take a shorter one."
+        )
     local = address.split("@", 1)[0].lower()
     if len(set(password)) < 4 or (len(local) > 3 and local in password.lower()):
         raise Refused(

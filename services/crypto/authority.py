@@ -92,9 +92,7 @@ def create_authority(
     root_key = ec.generate_private_key(ec.SECP384R1())
     root_name = _name(organisation, "Mail root CA")
     root = (
-        _certificate(
-            root_name, root_name, root_key.public_key(), now - profile.backdated, now + profile.root_valid_for
-        )
+        _certificate(root_name, root_name, root_key.public_key(), now - profile.backdated, now + profile.root_valid_for)
         .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
         .add_extension(key_usage("key_cert_sign", "crl_sign"), critical=True)
         .sign(root_key, hashes.SHA384())

@@ -15,7 +15,10 @@ async def wire(settings: Settings) -> Service:
     service = Service("crypto", settings)
     issuing, root = await load(settings.authority, service.keys["crypto.authority"])
     custody = StoredCustody(
-        service.database["signing_keys"], service.keys["crypto.signing"], issuing, Acts(service.database["acts"])
+        service.database["signing_keys"],
+        service.keys["crypto.signing"],
+        issuing,
+        Acts(service.database["acts"]),
     )
     protection = Protection(
         service.spool,

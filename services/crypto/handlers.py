@@ -5,7 +5,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from uuid import UUID
 
 from cryptography import x509
@@ -59,9 +59,7 @@ class Protection:
 
     async def on_filtered(self, event: MailFiltered) -> None:
         """Sign one mail and seal it to its recipients."""
-        await self._spool.step(
-            event, Stage.FILTERED, {Stage.ENCRYPTED}, lambda record: self._protect(record, event)
-        )
+        await self._spool.step(event, Stage.FILTERED, {Stage.ENCRYPTED}, lambda record: self._protect(record, event))
 
     async def _protect(self, record: Record, event: MailFiltered) -> Advance:
         keys = await self._accepted(record, event)
@@ -109,9 +107,7 @@ class Protection:
             return await asyncio.to_thread(sign, raw, signer.key, signer.certificate, self._chain)
         return sign(raw, signer.key, signer.certificate, self._chain)
 
-    async def _for_delivery(
-        self, record: Record, envelope: Envelope, keys: TransitKeys, signed: bytes
-    ) -> Advance:
+    async def _for_delivery(self, record: Record, envelope: Envelope, keys: TransitKeys, signed: bytes) -> Advance:
         sealed = mailbox.seal(record.root, signed, Meta(**envelope.summary))
         recipients = await resolve(
             record.recipients, envelope.recipients, self._domains, self._directory, record.root, sealed
@@ -153,9 +149,11 @@ class Protection:
         try:
             signature = base64.b64decode(command.signature, validate=True) if command.signature else None
             digest = bytes.fromhex(command.sha256)
-            verdict = verify(signature, digest, command.sender, self._trust, datetime.now(timezone.utc))
+            verdict = verify(signature, digest, command.sender, self._trust, datetime.now(UTC))
         except (binascii.Error, ValueError) as error:
-            raise Refused("malformed-command", "Signature or digest is not encoded as it should be.", "Mend it.") from error
+            raise Refused(
+                "malformed-command", "Signature or digest is not encoded as it should be.", "Mend it."
+            ) from error
         return SignatureVerdict(**verdict.model_dump(mode="json"))
 
     async def get_authority(self, _command: GetAuthority, _actor: UUID | None) -> AuthorityReply:

@@ -128,8 +128,7 @@ def verify(
         return _verdict(State.UNSIGNED)
     try:
         verdicts = [
-            _judge(signer, digest_of_payload_sha256, from_address, trust, now)
-            for signer in _signers(signature_der)
+            _judge(signer, digest_of_payload_sha256, from_address, trust, now) for signer in _signers(signature_der)
         ]
     except _UnreadableError as fault:
         return _unreadable(str(fault))
@@ -265,9 +264,7 @@ def _is_signed_by(key: object, signer: _Signer) -> bool:
     try:
         match key:
             case rsa.RSAPublicKey() if kind in {"rsassa_pkcs1v15", "rsassa_pss"} and key.key_size >= RSA_BITS:
-                key.verify(
-                    signer.signature, signer.signed, _rsa_padding(signer.algorithm), _hash(signer.algorithm)
-                )
+                key.verify(signer.signature, signer.signed, _rsa_padding(signer.algorithm), _hash(signer.algorithm))
             case ec.EllipticCurvePublicKey() if kind == "ecdsa":
                 key.verify(signer.signature, signer.signed, ec.ECDSA(_hash(signer.algorithm)))
             case _:

@@ -47,9 +47,7 @@ def _status(mail: UUID, failed: Sequence[tuple[str, str]], domain: str) -> Messa
     status.attach(_block(("Reporting-MTA", f"dns; {domain}"), ("Original-Envelope-Id", str(mail))))
     for address, reason in failed:
         code = REASONS[reason][0]
-        status.attach(
-            _block(("Final-Recipient", f"rfc822; {address}"), ("Action", "failed"), ("Status", code))
-        )
+        status.attach(_block(("Final-Recipient", f"rfc822; {address}"), ("Action", "failed"), ("Status", code)))
     return status
 
 

@@ -19,7 +19,17 @@ def entries(record: Record, at: datetime) -> list[Entry]:
     if due and (record.meta is None or record.body is None):
         raise Permanent("nothing-to-file")
     return [
-        Entry.new(account, record.root, "received", "inbox", at, record.size, r.wrap or b"", record.meta or b"", record.body)
+        Entry.new(
+            account,
+            record.root,
+            "received",
+            "inbox",
+            at,
+            record.size,
+            r.wrap or b"",
+            record.meta or b"",
+            record.body,
+        )
         for account, r in due.items()
     ]
 

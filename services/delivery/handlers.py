@@ -1,6 +1,6 @@
 """delivery's steps: mail.encrypted (direct) and mail.concealed -> filed, or bounced."""
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from secumail.contracts.claims import SealedClaim
 from secumail.contracts.events import Event, MailConcealed, MailEncrypted
@@ -26,17 +26,23 @@ class Delivery:
     async def on_encrypted(self, event: MailEncrypted) -> None:
         """File a sealed mail."""
         await self._spool.step(
-            event, Stage.ENCRYPTED, {Stage.DONE}, lambda record: self._file(record, event, event.claim, "crypto")
+            event,
+            Stage.ENCRYPTED,
+            {Stage.DONE},
+            lambda record: self._file(record, event, event.claim, "crypto"),
         )
 
     async def on_concealed(self, event: MailConcealed) -> None:
         """File a carrier mail."""
         await self._spool.step(
-            event, Stage.CONCEALED, {Stage.DONE}, lambda record: self._file(record, event, event.claim, "stego")
+            event,
+            Stage.CONCEALED,
+            {Stage.DONE},
+            lambda record: self._file(record, event, event.claim, "stego"),
         )
 
     async def _file(self, record: Record, event: Event, claim: SealedClaim | None, by: str) -> Advance:
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         await self._mailboxes.file(entries(record, now))
         recipients = settled(record.recipients)
         if any(r.state is State.BOUNCED for r in recipients):

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -95,7 +95,10 @@ class Filtering:
         lists = given.model_copy(update={"version": command.expects + 1})
         if command.expects != self._rules.lists.version or not await self._versions.add(lists, actor):
             raise Refused(
-                "changed-meanwhile", "Somebody else changed the lists.", "Get them again and repeat your change.", 409
+                "changed-meanwhile",
+                "Somebody else changed the lists.",
+                "Get them again and repeat your change.",
+                409,
             )
         await self._acts.record(actor, f"lists:{lists.version}", "lists")
         await self.load()
@@ -128,7 +131,7 @@ class Filtering:
         shown = spooled.Verdict(verdict.code, verdict.notice)
         if verdict.action == "pass":
             group = await self._reviewers()
-            line = holding.logged(record.id, envelope, read, record.size, verdict, group, datetime.now(timezone.utc))
+            line = holding.logged(record.id, envelope, read, record.size, verdict, group, datetime.now(UTC))
             return await self._passed(record, record.recipients, keys, shown, line.document())
         await self._hold(record.id, envelope, raw, verdict, keys)
         return Advance(
@@ -166,17 +169,21 @@ class Filtering:
 
     async def _filtered(self, mail: UUID, record: Record, keys: TransitKeys) -> MailFiltered:
         claim = await self._claims.seal(Step("mail.filtered", mail, record.generation), "crypto", keys, "pass")
-        return MailFiltered(
-            mail=mail, generation=record.generation, size=record.size, verdict="pass", claim=claim
-        )
+        return MailFiltered(mail=mail, generation=record.generation, size=record.size, verdict="pass", claim=claim)
 
     async def _hold(self, mail: UUID, envelope: Envelope, raw: bytes, verdict: Verdict, keys: TransitKeys) -> None:
         group = await self._reviewers()
-        entry, body = holding.held(mail, 0, envelope, raw, verdict, keys, group, datetime.now(timezone.utc))
+        entry, body = holding.held(mail, 0, envelope, raw, verdict, keys, group, datetime.now(UTC))
         await self._mailboxes.file([holding.with_body(entry, await self._spool.keep(body))])
 
     async def _split(
-        self, record: Record, envelope: Envelope, raw: bytes, decision: Decision, keys: TransitKeys, event: MailSubmitted
+        self,
+        record: Record,
+        envelope: Envelope,
+        raw: bytes,
+        decision: Decision,
+        keys: TransitKeys,
+        event: MailSubmitted,
     ) -> Advance:
         """Different verdicts for different recipients: one child mail each, in the same trace."""
         parts = []
@@ -255,7 +262,10 @@ class Filtering:
         raise Refused("decided-already", f"This mail is {done} already.", "Look at the quarantine again.", 409)
 
     async def _turn(self, record: Record, change: Advance) -> None:
-        with telemetry.within(record.trace), telemetry.serving(change.step, {"secumail.mail.id": str(record.id)}):
+        with (
+            telemetry.within(record.trace),
+            telemetry.serving(change.step, {"secumail.mail.id": str(record.id)}),
+        ):
             try:
                 moved = await self._spool.advance(record, change)
             except Transient as error:
@@ -276,5 +286,8 @@ class Filtering:
         entry = await self._directory.account(actor) if actor is not None else None
         if entry is None or not entry.active or not set(roles) & set(entry.roles):
             raise Refused(
-                "role-missing", f"This is for a person with the role {' or '.join(roles)}.", "Ask an administrator.", 403
+                "role-missing",
+                f"This is for a person with the role {' or '.join(roles)}.",
+                "Ask an administrator.",
+                403,
             )

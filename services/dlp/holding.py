@@ -33,7 +33,15 @@ def held(
     )
     sealed = mailbox.seal(mail, raw, meta)
     entry = Entry.new(
-        group.account, mail, "held", "quarantine", at, len(raw), sealed.wrap(mail, group.account, group.key), sealed.meta, None
+        group.account,
+        mail,
+        "held",
+        "quarantine",
+        at,
+        len(raw),
+        sealed.wrap(mail, group.account, group.key),
+        sealed.meta,
+        None,
     )
     return entry, sealed.body
 

@@ -59,9 +59,7 @@ class BlackWord(BaseModel):
     @classmethod
     def _has_a_word(cls, term: str) -> str:
         if not count_words(fold(term)):
-            raise ValueError(
-                "a black word needs a letter or a digit, or nothing tells where it begins and ends"
-            )
+            raise ValueError("a black word needs a letter or a digit, or nothing tells where it begins and ends")
         return term
 
 
@@ -144,14 +142,8 @@ def hashes_from_text(text: str, kind: Literal["white", "black"]) -> frozenset[st
             continue
         entry = line.split()[0].lower()
         if len(entry) not in lengths or not set(entry) <= set("0123456789abcdef"):
-            expected = (
-                "a SHA-256 (64 hex digits)" if kind == "white" else "a SHA-256 or SHA-1 (64 or 40 hex digits)"
-            )
-            hint = (
-                "; a SHA-1 can be forged, so it lets no file pass"
-                if (kind, len(entry)) == ("white", 40)
-                else ""
-            )
+            expected = "a SHA-256 (64 hex digits)" if kind == "white" else "a SHA-256 or SHA-1 (64 or 40 hex digits)"
+            hint = "; a SHA-1 can be forged, so it lets no file pass" if (kind, len(entry)) == ("white", 40) else ""
             raise ValueError(f"line {number}: expected {expected}, found {len(entry)} characters{hint}")
         hashes.add(entry)
     return frozenset(hashes)

@@ -117,9 +117,7 @@ class Decision:
     verdicts: tuple[Verdict, ...]
 
 
-def decide(
-    message: Message, sender: str, recipients: Sequence[str], rules: Rules, domains: Iterable[str]
-) -> Decision:
+def decide(message: Message, sender: str, recipients: Sequence[str], rules: Rules, domains: Iterable[str]) -> Decision:
     """Decide on a mail for every recipient. Pure: no clock, store or network.
 
     `sender` is the address the account was authenticated for, never the mail's From. A recipient is inside if
@@ -182,9 +180,7 @@ def _judge(
         reason = _some(f"{_capital(str(a))} is on the black list of files." for a in black)
         return _verdict(group, "attachment-black-listed", reason, findings)
     if unlisted and lists.white_mode == "strict":
-        reason = _some(
-            f"{_capital(str(a))} is not on the white list of files that may leave." for a in unlisted
-        )
+        reason = _some(f"{_capital(str(a))} is not on the white list of files that may leave." for a in unlisted)
         return _verdict(group, "attachment-not-listed", reason, findings)
     if words:
         return _verdict(group, "black-word", _some(_word_sentences(words, message, lists)), findings)
@@ -199,9 +195,7 @@ def _judge(
     return _verdict(group, "clean", "No rule of the organisation holds this mail.", findings)
 
 
-def _verdict(
-    recipients: tuple[int, ...], code: Code, reason: str, findings: tuple[Finding, ...] = ()
-) -> Verdict:
+def _verdict(recipients: tuple[int, ...], code: Code, reason: str, findings: tuple[Finding, ...] = ()) -> Verdict:
     action: Action = "pass" if code in ("exempt-sender", "clean") else "hold"
     return Verdict(recipients, action, code, reason, _NOTICE[code], findings)
 

@@ -86,7 +86,12 @@ def application(door: Door | None) -> FastAPI:
     app.state.door = door
     problems.install(app)
     api = APIRouter(prefix="/api/v1")
-    for tag, module in (("people", people), ("sending", submissions), ("reading", messages), ("review", review)):
+    for tag, module in (
+        ("people", people),
+        ("sending", submissions),
+        ("reading", messages),
+        ("review", review),
+    ):
         api.include_router(module.router, tags=[tag])
     app.include_router(api)
     return app
@@ -118,4 +123,3 @@ class Traced:
             if route is not None:
                 span.update_name(f"{method} {route.path}")
                 span.set_attribute("http.route", route.path)
-

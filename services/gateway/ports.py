@@ -12,7 +12,5 @@ R = TypeVar("R", bound=Reply)
 class Ask(Protocol):
     """Commands to the other services."""
 
-    async def __call__(
-        self, command: Command, reply: type[R], actor: tuple[UUID, AccountKeys] | None = None
-    ) -> R:
+    async def __call__(self, command: Command, reply: type[R], actor: tuple[UUID, AccountKeys] | None = None) -> R:
         """The answer; raises the Refused it was refused with."""

@@ -65,7 +65,9 @@ def install(app: FastAPI) -> None:
     async def malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return answer(Refused("malformed-request", f"{where}: {first['msg']}.", "Mend that place; see the API description."))
+        return answer(
+            Refused("malformed-request", f"{where}: {first['msg']}.", "Mend that place; see the API description.")
+        )
 
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
@@ -85,7 +87,12 @@ def install(app: FastAPI) -> None:
     async def damaged(_request: Request, error: Permanent) -> JSONResponse:
         log.error("damaged", extra={"code": error.code})
         return answer(
-            Refused(error.code, "What is stored is damaged or gone.", "Ask your administrator to look at the trace.", 500)
+            Refused(
+                error.code,
+                "What is stored is damaged or gone.",
+                "Ask your administrator to look at the trace.",
+                500,
+            )
         )
 
     @app.exception_handler(Exception)

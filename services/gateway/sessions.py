@@ -44,7 +44,10 @@ class Session:
         """Refused unless the person has one of the roles. (The service that acts checks for itself too.)"""
         if not set(roles) & set(self.roles):
             raise Refused(
-                "role-missing", f"This is for a person with the role {' or '.join(roles)}.", "Ask an administrator.", 403
+                "role-missing",
+                f"This is for a person with the role {' or '.join(roles)}.",
+                "Ask an administrator.",
+                403,
             )
 
 

@@ -38,9 +38,7 @@ class Taken:
         return f"Taken(recipients={len(self.recipients)})"
 
 
-def take(
-    given: bytes, sender: str, explicit: Sequence[str], max_recipients: int, now: datetime, mail: UUID
-) -> Taken:
+def take(given: bytes, sender: str, explicit: Sequence[str], max_recipients: int, now: datetime, mail: UUID) -> Taken:
     """The mail as it goes on. `explicit` recipients (the SMTP way) go before those in To, Cc and Bcc.
 
     Refused: no header, From is not the sender, no recipient, too many, a malformed one.
@@ -82,9 +80,7 @@ def _check_from(message: "email.message.Message[str, str]", sender: str) -> None
         )  # fmt: skip
 
 
-def _recipients(
-    message: "email.message.Message[str, str]", explicit: Sequence[str], most: int
-) -> tuple[str, ...]:
+def _recipients(message: "email.message.Message[str, str]", explicit: Sequence[str], most: int) -> tuple[str, ...]:
     found = list(explicit) or [a for name in ("To", "Cc", "Bcc") for a in addresses(message, name)]
     if not found:
         raise Refused("no-recipients", "The mail is for nobody.", "Name recipients in To, Cc or Bcc, or with ?to=.")

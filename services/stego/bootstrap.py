@@ -11,9 +11,7 @@ from services.stego.settings import Settings
 def wire(settings: Settings) -> Service:
     """The service, ready to run."""
     service = Service("stego", settings)
-    concealment = Concealment(
-        service.spool, service.claims, service.directory, LsbMatching(), settings.domains[0]
-    )
+    concealment = Concealment(service.spool, service.claims, service.directory, LsbMatching(), settings.domains[0])
     service.work.handle("mail.encrypted", MailEncrypted, concealment.on_encrypted)
     service.answering.on(Reveal, concealment.reveal)
     return service

@@ -46,9 +46,7 @@ def carrier(headers: MailHeaders, image: bytes, name: str, cover_text: str) -> b
     The same arguments give the same bytes. Raises CarrierRefused.
     """
     if not name.lower().endswith(".png") or _controls(name) or set(name) & set('/\\:"'):
-        raise CarrierRefused(
-            "name", "The picture's name is no plain file name.", "Give one such as garden.png."
-        )
+        raise CarrierRefused("name", "The picture's name is no plain file name.", "Give one such as garden.png.")
     if "\0" in cover_text or any(unicodedata.category(character) == "Cs" for character in cover_text):
         raise CarrierRefused("text", "The cover text has characters no mail can hold.", "Type it anew.")
     mail = EmailMessage(_POLICY)

@@ -41,17 +41,13 @@ class Concealment:
 
     async def on_encrypted(self, event: MailEncrypted) -> None:
         """Hide one mail."""
-        await self._spool.step(
-            event, Stage.ENCRYPTED, {Stage.CONCEALED}, lambda record: self._conceal(record, event)
-        )
+        await self._spool.step(event, Stage.ENCRYPTED, {Stage.CONCEALED}, lambda record: self._conceal(record, event))
 
     async def _conceal(self, record: Record, event: MailEncrypted) -> Advance:
         if event.claim is None:
             raise Permanent("no-claim")
         keys = await self._claims.open(event.claim, Step(event.type, record.id, record.generation), by={"crypto"})
-        envelope = Envelope.decode(
-            record.unseal("envelope", await self._spool.read(record.envelope), keys.envelope)
-        )
+        envelope = Envelope.decode(record.unseal("envelope", await self._spool.read(record.envelope), keys.envelope))
         signed = record.unseal("signed", await self._spool.read(record.mime), keys.content)
         cover = record.unseal("cover", await self._spool.read(record.cover), keys.content)
         key = secrets.token_bytes(KEY_SIZE)
@@ -119,7 +115,9 @@ class Concealment:
         except (binascii.Error, ValueError) as error:
             raise Refused("malformed-command", "Image or key is not base64.", "Encode it.") from error
         if len(image) > MAX_IMAGE or len(key) != KEY_SIZE:
-            raise Refused("image-too-large", "The image or its key has a size we don't take.", "Reveal it offline.", 413)
+            raise Refused(
+                "image-too-large", "The image or its key has a size we don't take.", "Reveal it offline.", 413
+            )
         async with self._one:
             payload = await asyncio.to_thread(self._embedder.reveal, image, key)
         return Revealed(payload=base64.b64encode(payload).decode())

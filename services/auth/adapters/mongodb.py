@@ -41,9 +41,7 @@ class StoredAccounts:
         return [_account(d) async for d in self._accounts.find({"listed": False})]
 
     async def listed(self, account: Account) -> None:
-        await self._accounts.update_one(
-            {"_id": account.id, "revision": account.revision}, {"$set": {"listed": True}}
-        )
+        await self._accounts.update_one({"_id": account.id, "revision": account.revision}, {"$set": {"listed": True}})
 
     async def everyone(self) -> list[Account]:
         return [_account(d) async for d in self._accounts.find().sort("created", 1)]

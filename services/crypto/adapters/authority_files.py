@@ -1,9 +1,9 @@
 """The authority's files: `ca.pem` (issuing certificate, then root) and `issuing.key`, wrapped under the KMS scope.
 
-The root's private key is not among them: it was written once, to be taken offline (`secumail keys authority`).
+The root's private key is not among them: it was written once, to be taken offline (`secumail create-authority`).
 """
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -21,24 +21,26 @@ async def create(directory: Path, offline: Path, organisation: str, scope: Scope
     """Make the authority where there is none: False if there was one. The root's key goes to `offline`."""
     if (directory / "ca.pem").exists():
         return False
-    root, issuing = create_authority(organisation, datetime.now(timezone.utc))
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    offline.mkdir(mode=0o700, parents=True, exist_ok=True)
-    root_key = offline / "mail-root.key"
-    root_key.touch(mode=0o600)
-    root_key.write_bytes(
-        root.private_key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+    root, issuing = create_authority(organisation, datetime.now(UTC))
+    root_key = root.private_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     raw = issuing.private_key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    (directory / "issuing.key").write_bytes(await scope.wrap(raw, _CONTEXT))
-    # Last, because its presence says that the authority is complete.
     pem = b"".join(a.certificate.public_bytes(serialization.Encoding.PEM) for a in (issuing, root))
-    (directory / "ca.pem").write_bytes(pem)
+    wrapped = await scope.wrap(raw, _CONTEXT)
+    _write(offline / "mail-root.key", root_key)
+    _write(directory / "issuing.key", wrapped)
+    # Last, because its presence says that the authority is complete.
+    _write(directory / "ca.pem", pem)
     return True
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(data)
 
 
 async def load(directory: Path, scope: Scope) -> tuple[Authority, x509.Certificate]:
@@ -49,7 +51,7 @@ async def load(directory: Path, scope: Scope) -> tuple[Authority, x509.Certifica
     except (OSError, ValueError) as error:
         raise Refused(
             "no-authority", "The mail authority's files are missing or damaged.",
-            "Run `secumail keys authority`, or restore ca.pem and issuing.key into SECUMAIL_AUTHORITY.",
+            "Run `secumail create-authority`, or restore ca.pem and issuing.key into SECUMAIL_AUTHORITY.",
         ) from error  # fmt: skip
     key = serialization.load_der_private_key(raw, None)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != issuing.public_key():

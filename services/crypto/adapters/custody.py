@@ -5,7 +5,7 @@ The certificate too: it names the address, and addresses are not readable at res
 
 import hashlib
 from collections import OrderedDict
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from cryptography import x509
@@ -38,7 +38,7 @@ class StoredCustody:
         owner = str(account) if account is not None else "system"
         id_ = f"{owner}/{(await self._scope.hmac(address.encode()))[:16].hex()}"
         signer = self._cache.get(id_) or await self._stored(id_)
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         if signer is None or signer.certificate.not_valid_after_utc < now + _RENEW_BEFORE:
             signer = await self._issue(id_, owner, address, now, replacing=signer is not None)
         self._cache[id_] = signer

@@ -1,7 +1,7 @@
 """The lists in MongoDB, sealed: who has the database does not learn what the organisation keeps secret."""
 
 import asyncio
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from uuid import UUID
 
 from secumail.sealing import stream
@@ -40,7 +40,7 @@ class StoredLists:
                     "key": await self._scope.wrap(key, context),
                     "lists": ref.document(),
                     "actor": str(actor),
-                    "at": datetime.now(timezone.utc),
+                    "at": datetime.now(UTC),
                 }
             )
         except DuplicateKeyError:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 
 from secumail.mailbox.entry import Entry
-from secumail.store.client import PyMongoError, Collection
+from secumail.store.client import Collection, PyMongoError
 from services.dlp.ports import Filing
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from secumail.directory import Directory, group_context
@@ -50,7 +50,7 @@ class Sessions:
         """The session of a token, its idle time begun anew; Refused where it has ended."""
         id_ = identify(token)
         remembered = self._open.get(id_)
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         if remembered is not None and remembered[0] > time.monotonic() and remembered[1] > now:
             return remembered[2]
         found = await self._sessions.find_one({"_id": id_})
@@ -104,6 +104,11 @@ class Sessions:
             try:
                 key = session.keys.private.open(wrap, group_context(name, session.account))
             except NotForUs as error:
-                raise Refused("group-key-damaged", "Your copy of the group's key does not open.", "Ask a member to add you again.", 409) from error
+                raise Refused(
+                    "group-key-damaged",
+                    "Your copy of the group's key does not open.",
+                    "Ask a member to add you again.",
+                    409,
+                ) from error
             session.groups[name] = (found["account"], PrivateKey(key))
         return session.groups[name]

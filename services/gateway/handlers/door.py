@@ -41,9 +41,7 @@ Behind = Annotated[Door, Depends(_door)]
 _bearer = HTTPBearer(auto_error=False, description="The token of a session: POST /api/v1/sessions.")
 
 
-async def _session(
-    door: Behind, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Session:
+async def _session(door: Behind, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Session:
     if given is None:
         raise Refused("not-logged-in", "The request has no session.", "Log in, and send the token as Bearer.", 401)
     return await door.sessions.open(given.credentials)

@@ -11,7 +11,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from secumail.contracts.commands import AuthorityReply, GetAuthority, Reveal, Revealed, SignatureVerdict, VerifySignature
+from secumail.contracts.commands import (
+    AuthorityReply,
+    GetAuthority,
+    Reveal,
+    Revealed,
+    SignatureVerdict,
+    VerifySignature,
+)
 from secumail.errors import Refused
 from secumail.mailbox.entry import FLAGS, Entry, Folder, Meta, Role
 from secumail.mailbox.summary import addresses, message_header

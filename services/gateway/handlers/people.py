@@ -1,7 +1,7 @@
 """Sessions and accounts: /sessions, /accounts, /groups."""
 
 import base64
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from uuid import UUID
 
 from fastapi import APIRouter, status
@@ -83,7 +83,7 @@ class AccountChange(BaseModel):
 async def log_in(door: Behind, given: Credentials) -> SessionBegun:
     """Log in."""
     person = await door.ask(LogIn(address=given.address, password=given.password), LoggedIn)
-    token, stored = sessions.begin(person, datetime.now(timezone.utc), door.settings.session_idle)
+    token, stored = sessions.begin(person, datetime.now(UTC), door.settings.session_idle)
     await door.sessions.add(stored)
     return SessionBegun(
         token=token,
@@ -99,7 +99,10 @@ async def log_in(door: Behind, given: Credentials) -> SessionBegun:
 async def who_am_i(session: Asking) -> Myself:
     """Who is logged in."""
     return Myself(
-        account=session.account, address=session.address, display_name=session.display_name, roles=session.roles
+        account=session.account,
+        address=session.address,
+        display_name=session.display_name,
+        roles=session.roles,
     )
 
 
@@ -123,9 +126,7 @@ async def open_account(door: Behind, session: Asking, given: NewAccount) -> Regi
     if "reviewer" in given.roles:
         session.require("reviewer")
     registered = await door.ask(
-        Register(
-            address=given.address, display_name=given.display_name, password=given.password, roles=given.roles
-        ),
+        Register(address=given.address, display_name=given.display_name, password=given.password, roles=given.roles),
         Registered,
         session.actor,
     )

@@ -167,7 +167,12 @@ async def _release(door: Door, session: Session, meta: Meta, note: str) -> None:
     mail, generation = UUID(meta.extra["mail"]), int(meta.extra["generation"])
     keys = TransitKeys.decode(base64.b64decode(meta.extra["transit"]))
     claim = await door.claims.seal_as_person(
-        Step("mail.filtered", mail, generation + 1), "crypto", keys, "released", session.account, session.keys.signer
+        Step("mail.filtered", mail, generation + 1),
+        "crypto",
+        keys,
+        "released",
+        session.account,
+        session.keys.signer,
     )
     command = Release(mail=mail, generation=generation, claim=claim, note=note)
     await door.ask(command, Done, session.actor)

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -97,7 +97,11 @@ class Trace(BaseModel):
                         "required": ["message", "cover"],
                         "properties": {
                             "message": {"type": "string", "format": "binary"},
-                            "cover": {"type": "string", "format": "binary", "description": "PNG to hide the mail in"},
+                            "cover": {
+                                "type": "string",
+                                "format": "binary",
+                                "description": "PNG to hide the mail in",
+                            },
                             "cover_text": {"type": "string"},
                         },
                     }
@@ -124,7 +128,7 @@ async def send(
     key = f"rest/{session.account}/{idempotency_key}".encode()
     # The id follows from the key alone: needed before the mail is complete, for its Message-ID.
     mail = NewMail(key, "submission", session.account, Envelope("", ()), b"").id
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     if len(raw) > 256 * 1024:
         taken = await asyncio.to_thread(take, raw, session.address, to or (), door.settings.max_recipients, now, mail)
     else:
@@ -194,7 +198,12 @@ async def _body(door: Door, request: Request) -> tuple[bytes, bytes | None, str,
         async with request.form(max_files=2, max_fields=4) as form:
             message, cover = form.get("message"), form.get("cover")
             if not isinstance(message, UploadFile) or not isinstance(cover, UploadFile):
-                raise Refused("malformed-request", "message or cover is missing.", "Send both as files of the form.", 400)
+                raise Refused(
+                    "malformed-request",
+                    "message or cover is missing.",
+                    "Send both as files of the form.",
+                    400,
+                )
             raw = await message.read()
             if len(raw) > most:
                 raise _too_large(most)
@@ -222,7 +231,10 @@ async def _limited(request: Request, most: int) -> bytes:
 
 def _too_large(most: int) -> Refused:
     return Refused(
-        "mail-too-large", f"The mail is larger than {most // 2**20} MB.", "Send less, or share the file another way.", 413
+        "mail-too-large",
+        f"The mail is larger than {most // 2**20} MB.",
+        "Send less, or share the file another way.",
+        413,
     )
 
 
@@ -232,9 +244,7 @@ async def _keep_own_copy(door: Door, session: Session, mail: NewMail, taken: Tak
     sealed = mailbox.seal(mail.id, taken.own, meta)
     wrap = sealed.wrap(mail.id, session.account, session.keys.private.public)
     body = await door.spool.keep(sealed.body)
-    entry = Entry.new(
-        session.account, mail.id, "sent", "sent", now, len(taken.own), wrap, sealed.meta, body, ("seen",)
-    )
+    entry = Entry.new(session.account, mail.id, "sent", "sent", now, len(taken.own), wrap, sealed.meta, body, ("seen",))
     await door.mailboxes.file([entry])
 
 

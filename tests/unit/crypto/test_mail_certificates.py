@@ -123,9 +123,7 @@ def test_a_name_beyond_ascii_is_written_as_smtputf8_mailbox(house, now, openssl)
     certificate = issue(house.issuing, "jürgen@grün.example", KEY.public_key(), now, 1)
 
     assert mailboxes(certificate) == ("jürgen@xn--grn-ioa.example",)
-    shown = openssl(
-        "x509", "-noout", "-ext", "subjectAltName", "-in", "person", person=pem(certificate)
-    ).stdout
+    shown = openssl("x509", "-noout", "-ext", "subjectAltName", "-in", "person", person=pem(certificate)).stdout
     assert b"SmtpUTF8Mailbox" in shown and "jürgen@xn--grn-ioa.example".encode() in shown
 
 

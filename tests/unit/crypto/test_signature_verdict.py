@@ -147,9 +147,7 @@ def test_deeply_nested_bytes_are_unreadable(state_of):
 def test_a_signature_in_ber_is_read(signature, state_of):
     # ContentInfo with indefinite lengths around the same SignedData (X.690 section 8.1.3.6).
     info = cms.ContentInfo.load(signature)
-    ber = (
-        b"\x30\x80" + info["content_type"].dump() + b"\xa0\x80" + info["content"].untag().dump() + b"\0\0\0\0"
-    )
+    ber = b"\x30\x80" + info["content_type"].dump() + b"\xa0\x80" + info["content"].untag().dump() + b"\0\0\0\0"
 
     assert state_of(ber) is State.GOOD
     assert state_of(ber, LETTER + b"!") is State.TAMPERED
@@ -171,17 +169,15 @@ def test_a_mail_from_somebody_else_is_not_the_signers(sender, signature, state_o
     assert state_of(signature, sender=sender) is State.NOT_THE_SENDER
 
 
-def test_a_signature_of_another_authority_is_untrusted_even_under_the_same_name(
-    foreign_house, employ, house, state_of
-):
+def test_a_signature_of_another_authority_is_untrusted_even_under_the_same_name(foreign_house, employ, house, state_of):
     mallory = employ(foreign_house, "alice@northwind.example")
 
     assert mallory.certificate.issuer == house.issuing.certificate.subject
     assert state_of(signed_by(mallory)) is State.UNTRUSTED
     assert state_of(signed_by(replace(mallory, chain=(house.issuing.certificate,)))) is State.UNTRUSTED
-    assert state_of(
-        signed_by(mallory), trust=Trust((house.root.certificate, foreign_house.root.certificate))
-    ) is (State.GOOD)
+    assert state_of(signed_by(mallory), trust=Trust((house.root.certificate, foreign_house.root.certificate))) is (
+        State.GOOD
+    )
 
 
 def test_before_and_after_its_time_a_certificate_signs_nothing(alice, signature, state_of):
@@ -221,9 +217,7 @@ def test_a_certificate_can_not_be_used_as_an_authority(alice, certify, state_of)
 
 def test_the_issuing_ca_can_not_make_another_authority(house, certify, state_of):
     middle, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    authority = certify(
-        house.issuing, middle.public_key(), "ca@northwind.example", ca=True, usage="key_cert_sign"
-    )
+    authority = certify(house.issuing, middle.public_key(), "ca@northwind.example", ca=True, usage="key_cert_sign")
     forged = certify(Authority(authority, middle), key.public_key(), "boss@northwind.example")
     mallory = Person("boss@northwind.example", key, forged, (authority, house.issuing.certificate))
 
@@ -322,9 +316,7 @@ def test_a_required_attribute_is_there_exactly_once(name, signature, state_of):
         return attribute["type"].native == name
 
     assert state_of(rewrite(lambda attributes: attributes)) is State.GOOD
-    assert (
-        state_of(rewrite(lambda attributes: [a for a in attributes if not is_named(a)])) is State.UNREADABLE
-    )
+    assert state_of(rewrite(lambda attributes: [a for a in attributes if not is_named(a)])) is State.UNREADABLE
     assert state_of(rewrite(lambda attributes: attributes + [a for a in attributes if is_named(a)])) is (
         State.UNREADABLE
     )

@@ -159,9 +159,7 @@ def test_a_reply_still_finds_its_way(alice):
 
 
 def test_a_blind_copy_is_not_shown_outside(alice):
-    assert b"Bcc" not in outer(
-        sign(b"Bcc: boss@northwind.example\r\n" + LETTER, alice.key, alice.certificate, ())
-    )
+    assert b"Bcc" not in outer(sign(b"Bcc: boss@northwind.example\r\n" + LETTER, alice.key, alice.certificate, ()))
 
 
 @pytest.mark.parametrize(
@@ -202,16 +200,12 @@ def test_a_field_without_room_to_fold_stays_inside():
 
 
 def test_of_a_repeated_field_the_first_counts():
-    assert outer_fields(b"From: alice@a.example\r\nFrom: mallory@b.example\r\n\r\n") == (
-        b"From: alice@a.example\r\n"
-    )
+    assert outer_fields(b"From: alice@a.example\r\nFrom: mallory@b.example\r\n\r\n") == (b"From: alice@a.example\r\n")
 
 
 def test_ten_thousand_fields_and_a_thousand_recipients_are_no_trouble(alice, house, openssl_reads):
     fields = b"".join(b"X-Trace-%d: %d\r\n" % (number, number) for number in range(10_000))
-    people = (
-        b"To: " + b",\r\n ".join(b"person%d@northwind.example" % number for number in range(1_000)) + b"\r\n"
-    )
+    people = b"To: " + b",\r\n ".join(b"person%d@northwind.example" % number for number in range(1_000)) + b"\r\n"
     raw = fields + people + LETTER
     mail = sign(raw, alice.key, alice.certificate, alice.chain)
 
@@ -285,11 +279,7 @@ def test_a_mail_cut_anywhere_is_never_taken_for_a_good_one(alice, house, now):
     ],
 )
 def test_a_signature_that_can_not_be_decoded_is_unreadable(second_part, alice, house, now):
-    raw = (
-        b"Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\n"
-        + second_part
-        + b"\r\n--b--\r\n"
-    )
+    raw = b"Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\n" + second_part + b"\r\n--b--\r\n"
     payload, signature = split(raw)
 
     assert (payload, signature) == (b"\r\nx", b"")

@@ -23,15 +23,11 @@ def a_mail(body: str = "", *attachments: Attachment, subject: str = "") -> Messa
     return Message(subject=subject, passages=passages, attachments=attachments)
 
 
-def decided(
-    message: Message, lists: Lists, sender: str = ADA, recipients: tuple[str, ...] = (EVE,)
-) -> Decision:
+def decided(message: Message, lists: Lists, sender: str = ADA, recipients: tuple[str, ...] = (EVE,)) -> Decision:
     return decide(message, sender, recipients, Rules.compile(lists), DOMAINS)
 
 
-def verdict(
-    message: Message, lists: Lists, sender: str = ADA, recipients: tuple[str, ...] = (EVE,)
-) -> Verdict:
+def verdict(message: Message, lists: Lists, sender: str = ADA, recipients: tuple[str, ...] = (EVE,)) -> Verdict:
     (only,) = decided(message, lists, sender, recipients).verdicts
     return only
 
@@ -51,9 +47,7 @@ FAULTS = ["unreadable", "attachment-black-listed", "attachment-not-listed", "bla
 
 def a_mail_with(faults: tuple[str, ...]) -> Message:
     body = "falcon falcon " * ("black-word" in faults) + "eagle and more words " * ("term-weight" in faults)
-    attachments = [MENU] * ("attachment-black-listed" in faults) + [PLAN] * (
-        "attachment-not-listed" in faults
-    )
+    attachments = [MENU] * ("attachment-black-listed" in faults) + [PLAN] * ("attachment-not-listed" in faults)
     return Message(
         passages=(Passage("body", body + "lunch at noon " * 3),),
         attachments=tuple(attachments),
@@ -135,9 +129,7 @@ def test_a_black_listed_file_is_held_by_either_digest(digest: str) -> None:
     ("occurrences", "threshold", "action"),
     [(0, 1, "pass"), (1, 1, "hold"), (1, 2, "pass"), (2, 2, "hold"), (3, 2, "hold"), (2, 3, "pass")],
 )
-def test_a_word_holds_the_mail_once_it_reaches_its_threshold(
-    occurrences: int, threshold: int, action: str
-) -> None:
+def test_a_word_holds_the_mail_once_it_reaches_its_threshold(occurrences: int, threshold: int, action: str) -> None:
     lists = Lists(words=(BlackWord(term="falcon", threshold=threshold),))
     assert verdict(a_mail("falcon " * occurrences + "lunch"), lists).action == action
 
@@ -145,10 +137,7 @@ def test_a_word_holds_the_mail_once_it_reaches_its_threshold(
 def test_occurrences_add_up_over_the_mail() -> None:
     lists = Lists(version=3, words=(BlackWord(term="falcon", threshold=3),))
     got = verdict(a_mail("Falcon falcon at noon", subject="FALCON"), lists)
-    assert (
-        got.reason
-        == "The word “falcon” occurs 3 times in the subject and the body; from 3 on the mail is held."
-    )
+    assert got.reason == "The word “falcon” occurs 3 times in the subject and the body; from 3 on the mail is held."
     assert [(f.where, f.count, f.total, f.threshold, f.list_version) for f in got.findings] == [
         ("body", 2, 3, 3, 3),
         ("subject", 1, 3, 3, 3),
@@ -166,8 +155,7 @@ def test_occurrences_add_up_over_the_mail() -> None:
         (
             BlackWord(term="project falcon", threshold=2, scope="outside"),
             "project falcon project falcon",
-            "The phrase “project falcon” occurs 2 times in the body; from 2 on the mail to recipients outside"
-            " is held.",
+            "The phrase “project falcon” occurs 2 times in the body; from 2 on the mail to recipients outside is held.",
         ),
     ],
 )
@@ -212,9 +200,7 @@ def test_recipients_of_one_fate_share_one_verdict() -> None:
     assert {finding.rule for finding in both.findings} == {"falcon", "eagle"}
 
 
-@pytest.mark.parametrize(
-    "stranger", ["northwind.example", "x@sub.northwind.example", "x@northwind.example@y", "", "x"]
-)
+@pytest.mark.parametrize("stranger", ["northwind.example", "x@sub.northwind.example", "x@northwind.example@y", "", "x"])
 def test_whoever_is_not_surely_inside_is_outside(stranger: str) -> None:
     lists = Lists(words=(BlackWord(term="falcon", scope="outside"),))
     assert verdict(a_mail("falcon"), lists, recipients=(stranger,)).action == "hold"

@@ -80,9 +80,7 @@ def test_what_is_no_hash_is_refused(entry: str) -> None:
 
 
 def test_entries_are_kept_in_one_spelling() -> None:
-    lists = Lists(
-        white_hashes=frozenset({f" {SHA256.upper()} "}), exempt_senders=frozenset({"Ada@Northwind.Example"})
-    )
+    lists = Lists(white_hashes=frozenset({f" {SHA256.upper()} "}), exempt_senders=frozenset({"Ada@Northwind.Example"}))
     assert lists.white_hashes == {SHA256}
     assert lists.exempt_senders == {"ada@northwind.example"}
 

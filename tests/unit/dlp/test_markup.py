@@ -47,9 +47,7 @@ def test_what_does_not_show_is_read_all_the_same(source: str) -> None:
     assert "falcon" in "\n".join(split(source))
 
 
-@given(
-    st.lists(st.sampled_from(["<p>", "</b>", "<!--", "-->", '"', "'", "=", "<a b=", ">", "<style>", "word "]))
-)
+@given(st.lists(st.sampled_from(["<p>", "</b>", "<!--", "-->", '"', "'", "=", "<a b=", ">", "<style>", "word "])))
 def test_no_word_is_lost_however_broken_the_markup(pieces: list[str]) -> None:
     source = "".join(pieces)
     assert "".join(split(source)).count("word") == source.count("word")

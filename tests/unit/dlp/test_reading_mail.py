@@ -46,10 +46,7 @@ def test_an_attachment_is_known_by_the_digest_of_its_decoded_bytes() -> None:
 
 
 def test_a_file_name_is_read_as_text_too() -> None:
-    assert (
-        text_of(read(a_mail_with_a_file("übernahme falcon.pdf")), "name of attachment 1")
-        == "übernahme falcon.pdf"
-    )
+    assert text_of(read(a_mail_with_a_file("übernahme falcon.pdf")), "name of attachment 1") == "übernahme falcon.pdf"
 
 
 def test_a_text_attachment_is_both_a_passage_and_an_attachment() -> None:
@@ -143,9 +140,7 @@ def test_a_transfer_encoding_is_recognised_however_it_is_spelt(encoding: str) ->
 
 
 def nested(depth: int) -> bytes:
-    head = b"".join(
-        f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n'.encode() for n in range(depth)
-    )
+    head = b"".join(f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n'.encode() for n in range(depth))
     return head + b"\nfalcon\n"
 
 
@@ -171,9 +166,7 @@ def nested(depth: int) -> bytes:
         (b"Content-Type: text/plain" + b";x=1" * 100_000 + b"\n\nfalcon", Unreadable.DAMAGED),
     ],
 )
-def test_a_mail_that_two_readers_could_read_differently_is_unreadable(
-    mail: bytes, reason: Unreadable
-) -> None:
+def test_a_mail_that_two_readers_could_read_differently_is_unreadable(mail: bytes, reason: Unreadable) -> None:
     assert read(mail) == Message(unreadable=reason)
 
 

@@ -59,9 +59,7 @@ def naive(term: str, text: str) -> int:
 
 LETTERS = st.text(st.sampled_from("abAB1 _-.\nßéE\u0301密か中Ж"), min_size=1, max_size=40)
 TERMS = st.lists(
-    st.text(st.sampled_from("abAB1 -ßé密Ж"), min_size=1, max_size=4).filter(
-        lambda t: count_words(fold(t)) > 0
-    ),
+    st.text(st.sampled_from("abAB1 -ßé密Ж"), min_size=1, max_size=4).filter(lambda t: count_words(fold(t)) > 0),
     min_size=1,
     max_size=8,
 )

@@ -113,9 +113,7 @@ def test_a_long_message_id_is_never_split(photograph):
 def test_many_recipients_are_folded_and_kept(photograph):
     to = ", ".join(f"Person Number {n} <person{n}@partner.example>" for n in range(60))
     mail = carrier(dataclasses.replace(HEADERS, to=to, cc="dora@partner.example"), photograph, "a.png", TEXT)
-    assert [a.addr_spec for a in parsed(mail)["To"].addresses] == [
-        f"person{n}@partner.example" for n in range(60)
-    ]
+    assert [a.addr_spec for a in parsed(mail)["To"].addresses] == [f"person{n}@partner.example" for n in range(60)]
     assert parsed(mail)["Cc"] == "dora@partner.example"
     assert wire_faults(mail) == []
 
@@ -192,9 +190,7 @@ def test_only_so_many_pictures_are_looked_at():
 
 
 def test_an_endless_nest_of_parts_is_refused():
-    nest = b"".join(
-        b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n' % (n, n) for n in range(2000)
-    )
+    nest = b"".join(b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n' % (n, n) for n in range(2000))
     with pytest.raises(CarrierRefused) as caught:
         list(images(nest))
     assert caught.value.code == "carrier-nested"

@@ -24,16 +24,9 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def bare_png(
-    width: int, height: int, depth: int = 8, colour: int = 2, rows: bytes = b"", interlace: int = 0
-) -> bytes:
+def bare_png(width: int, height: int, depth: int = 8, colour: int = 2, rows: bytes = b"", interlace: int = 0) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def chunk_kinds(file: bytes) -> list[bytes]:

@@ -217,9 +217,7 @@ def test_another_process_hides_in_the_same_samples():
         "sys.stdout.write(hashlib.sha256(embed(samples, bytes(900), subkeys(bytes(range(32))))).hexdigest())"
     )
     runs = [
-        subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, check=True, text=True, timeout=60
-        ).stdout
+        subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True, timeout=60).stdout
         for _ in range(2)
     ]
     here = hashlib.sha256(embed(np.arange(40_000).astype(np.uint8), bytes(900), KEYS)).hexdigest()
