@@ -97,9 +97,7 @@ def _authority(ca_key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Certif
         _builder(name, name, public, ca_key, now, _CA_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
-        .add_extension(
-            x509.NameConstraints(permitted_subtrees=_PERMITTED, excluded_subtrees=None), critical=True
-        )
+        .add_extension(x509.NameConstraints(permitted_subtrees=_PERMITTED, excluded_subtrees=None), critical=True)
         .sign(ca_key, hashes.SHA256())
     )
 
@@ -142,9 +140,7 @@ def _builder(
         .not_valid_before(now - _BACKDATE)
         .not_valid_after(now + life)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     )
 
 

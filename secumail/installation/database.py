@@ -70,9 +70,7 @@ class _BringUp:
     async def __call__(self) -> bool:
         if not await listens(self._home.ports.mongodb):
             return False
-        stranger = self._connect(
-            f"mongodb://{HOST}:{self._home.ports.mongodb}/?directConnection=true&tls=true"
-        )
+        stranger = self._connect(f"mongodb://{HOST}:{self._home.ports.mongodb}/?directConnection=true&tls=true")
         operator = self._connect(operator_url(self._home))
         try:
             return await self._step(stranger, operator)
@@ -137,9 +135,7 @@ class _BringUp:
         await asyncio.gather(*(self._ensure_role(database, *item) for item in self._rights.items()))
         await asyncio.gather(*(self._ensure_user(operator, service) for service in self._rights))
 
-    async def _ensure_role(
-        self, database: Database, service: str, rights: Mapping[str, Sequence[str]]
-    ) -> None:
+    async def _ensure_role(self, database: Database, service: str, rights: Mapping[str, Sequence[str]]) -> None:
         privileges = [
             {"resource": {"db": DATABASE, "collection": collection}, "actions": list(actions)}
             for collection, actions in rights.items()

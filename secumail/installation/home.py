@@ -17,6 +17,8 @@ HOST = "127.0.0.1"
 DEMO_DOMAIN = "northwind.example"
 DATABASE = "secumail"
 REPLICA_SET = "rs0"
+ROOT = Path(__file__).resolve().parents[2]
+"""Where the packages `secumail` and `services` lie."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,7 @@ class Home:
         try:
             kept = json.loads((path / "installation.json").read_text())
         except FileNotFoundError:
-            raise Refused(
-                "no-installation", f"There is no installation in {path}.", "Run: secumail up"
-            ) from None
+            raise Refused("no-installation", f"There is no installation in {path}.", "Run: secumail up") from None
         return cls(path, Ports(**kept["ports"]), tuple(kept["domains"]))
 
     def save(self) -> None:

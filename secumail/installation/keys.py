@@ -1,29 +1,31 @@
-"""The keys an installation starts with: scope keys, the services' public identities, the authority."""
+"""The keys an installation starts with: scope keys, the services' public identities, the mail authority."""
 
-import subprocess
+import asyncio
+import os
 import sys
 
 from secumail.errors import Refused
-from secumail.installation.home import Home, private_directory
-from secumail.sealing import identities
-from secumail.sealing.kms import all_scopes, create_key_files
+from secumail.installation.home import ROOT, Home, private_directory
+from secumail.sealing import identities, kms
 
 
-def prepare_keys(home: Home) -> None:
-    """Make what is missing. Existing keys stay: losing one loses what it sealed."""
-    private_directory(home.authority)
-    create_key_files(home.keys, all_scopes())
+async def prepare_keys(home: Home) -> None:
+    """Makes the keys that are missing; what is there stays. The authority is made by crypto's own command."""
+    private_directory(home.keys)
+    kms.create_key_files(home.keys, kms.all_scopes())
     identities.write(home.identities, home.keys)
     if not (home.authority / "ca.pem").exists():
-        _create_authority(home)
+        await _create_authority(home)
 
 
-def _create_authority(home: Home) -> None:
-    """By crypto's own command, since the kernel knows no service and no S/MIME."""
-    argv = [
+async def _create_authority(home: Home) -> None:
+    private_directory(home.authority)
+    process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.crypto.cli", str(home.authority),
-        "--keys", str(home.keys), "--offline", str(home.path / "offline"), "--organisation", home.domains[0],
-    ]  # fmt: skip
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
-    if done.returncode != 0:
-        raise Refused("no-authority", "The mail authority could not be made.", f"See: {' '.join(argv[1:4])} ...")
+        "--keys", str(home.keys), "--offline", str(private_directory(home.path / "offline")),
+        "--organisation", home.domains[0],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    if await process.wait() != 0:
+        raise Refused("no-authority", "The mail authority could not be made.", "The lines above say why.")

@@ -3,16 +3,12 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from secumail.installation import certificates
-from secumail.installation.home import DATABASE, HOST, Home
+from secumail.installation.home import DATABASE, HOST, ROOT, Home
 from secumail.installation.probes import http_status
 from secumail.installation.process import Program, Ready
 from secumail.topology import SERVICES
-
-ROOT = Path(__file__).resolve().parents[2]
-"""Where the packages `secumail` and `services` lie."""
 
 
 def outside(name: str) -> str | None:
@@ -27,9 +23,7 @@ def programs(home: Home, names: Iterable[str] = SERVICES) -> tuple[Program, ...]
 
 def program(home: Home, name: str) -> Program:
     """One service."""
-    return Program(
-        name, [sys.executable, "-m", f"services.{name}"], environment(home, name), _ready(home, name)
-    )
+    return Program(name, [sys.executable, "-m", f"services.{name}"], environment(home, name), _ready(home, name))
 
 
 def environment(home: Home, name: str) -> Mapping[str, str]:

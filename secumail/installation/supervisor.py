@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import os
 import resource
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -22,12 +23,12 @@ Definitions = Callable[[Mapping[str, str]], Mapping[str, object]]
 """From passwords by user to the broker's definitions."""
 
 
-def prepare(home: Home, definitions: Definitions = topology.definitions) -> None:
+async def prepare(home: Home, definitions: Definitions = topology.definitions) -> None:
     """Writes all that processes read at start: certificates, passwords, keys, configuration. Idempotent."""
     home.save()
     certificates.ensure(home)
     credentials.ensure(home)
-    prepare_keys(home)
+    await prepare_keys(home)
     if outside("AMQP_URL") is None:
         passwords = credentials.read_all(home, credentials.AMQP, IDENTITIES)
         broker.prepare(home, json.dumps(definitions(passwords)))
@@ -92,7 +93,7 @@ class Stack:
     async def _start(self) -> None:
         # A core file would hold keys; children inherit the limit.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        prepare(self.home, self._definitions)
+        await prepare(self.home, self._definitions)
         if outside("MONGODB_URL") is None:
             self._begin(database.program(self.home, self._rights))
         if outside("AMQP_URL") is None:
@@ -119,15 +120,25 @@ def locked(home: Home) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Refused("running", f"{home.path} is already up.", "Stop it with: secumail down") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
+
+
+def holder(home: Home) -> int | None:
+    """The pid of the supervisor that holds this installation."""
+    path = home.path / "lock"
+    if not path.exists():
+        return None
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(file.read())
+    return None
 
 
 def is_running(home: Home) -> bool:
     """Whether a supervisor holds this installation."""
-    if not (home.path / "lock").exists():
-        return False
-    try:
-        with locked(home):
-            return False
-    except Refused:
-        return True
+    return holder(home) is not None
