@@ -5,6 +5,7 @@ and put a shell between us and the process. A library path of its own halves the
 cores): with every plugin on the code path, loading 700 modules tries to open 50 000 files that are not there.
 """
 
+import asyncio
 import os
 import re
 import secrets
@@ -156,3 +157,14 @@ def _base_environment(home: Home) -> dict[str, str]:
         "ERL_EPMD_PORT": str(home.ports.epmd),
         "ERL_EPMD_ADDRESS": HOST,
     }
+
+
+async def alarms(home: Home) -> str:
+    """What the broker's own tool says of resource alarms (memory, disk), which hold publishers back; "" for none."""
+    process = await asyncio.create_subprocess_exec(
+        str(toolchain.rabbitmq().root / "sbin" / "rabbitmq-diagnostics"), "--quiet", "check_alarms",
+        env=environment(home),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    return output.decode(errors="replace").strip() if process.returncode else ""
