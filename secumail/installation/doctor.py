@@ -6,6 +6,7 @@ import platform
 import shutil
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -55,7 +56,7 @@ def _python() -> Finding:
         library = f", cryptography {version('cryptography')}"
     except PackageNotFoundError:
         library = ""
-    ok = platform.python_version_tuple() >= ("3", "11")
+    ok = sys.version_info >= (3, 11)
     return Finding("python", ok, platform.python_version() + library, "Install Python 3.11 or newer.")
 
 

@@ -4,16 +4,17 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from secumail.errors import Refused
 from secumail.installation import seed
-from secumail.installation.home import ROOT, Home
+from secumail.installation.home import Home
 from secumail.installation.probes import http_status, listens
 from secumail.installation.process import Record, State, end_orphans, open_log, records
 from secumail.installation.supervisor import Stack, holder, is_running
@@ -70,19 +71,33 @@ def detach(home: Home) -> None:
     """Bring everything up behind; returns when it is ready. Refused, with the log's name, when it fails."""
     home.save()
     with open_log(home, SUPERVISOR) as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "secumail.installation.running", str(home.path)],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        supervisor = os.fork()  # not a new interpreter: importing everything again would take a second
+        if supervisor == 0:
+            _live_behind(home, log)
     deadline = time.monotonic() + _START_WITHIN
     while not is_up(home):
-        if process.poll() is not None or time.monotonic() > deadline:
+        ended, _ = os.waitpid(supervisor, os.WNOHANG)
+        if ended or time.monotonic() > deadline:
             raise Refused("not-up", "The installation did not come up.", f"Its log says why: {home.log(SUPERVISOR)}")
-        time.sleep(0.1)
+        time.sleep(0.05)
+
+
+def _live_behind(home: Home, log: int) -> NoReturn:
+    os.setsid()
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    code = 1
+    try:
+        asyncio.run(serve(home, lambda: None))
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def is_up(home: Home) -> bool:
@@ -140,16 +155,3 @@ async def _answers(home: Home, name: str) -> bool:
 
 def _ready_mark(home: Home) -> Path:
     return home.path / "ready"
-
-
-def main() -> None:
-    """`python -m secumail.installation.running HOME`: what `detach` starts."""
-    home = Home.open(Path(sys.argv[1]))
-    try:
-        asyncio.run(serve(home, lambda: None))
-    except Refused as refused:
-        raise SystemExit(f"{refused.words} {refused.fix}") from None
-
-
-if __name__ == "__main__":
-    main()
