@@ -49,11 +49,11 @@ virtual_environment() {
     if [ "$(cat "$stamp" 2> /dev/null || true)" = "$wanted" ]; then
         return 0
     fi
-    echo "Making .venv"
+    echo "Making .venv (a minute or two the first time)"
     [ -x .venv/bin/python ] || "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
     # The requirements hold what builds this; nothing is fetched.
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
     printf '%s\n' "$wanted" > "$stamp"
 }
 
