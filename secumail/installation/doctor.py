@@ -24,7 +24,7 @@ from secumail.store.client import connect
 from secumail.topology import OPERATOR, SERVICES
 
 _LEAST_DISK = 2 * 2**30
-_EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 _PATIENCE = 20.0
 
 
@@ -95,7 +95,7 @@ def _disk(home: Home) -> Finding:
 def _clock(home: Home) -> Finding:
     now = datetime.datetime.now(datetime.UTC)
     newest = home.ca.stat().st_mtime if home.ca.exists() else 0.0
-    ok = now > _EPOCH and now.timestamp() >= newest - 60
+    ok = now > EPOCH and now.timestamp() >= newest - 60
     return Finding("clock", ok, now.isoformat(timespec="seconds"), "Set the clock: certificates and codes need it.")
 
 

@@ -20,9 +20,10 @@ import psutil
 from secumail.errors import Refused
 from secumail.installation.home import Home, private_directory, write_private
 
+FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 _STEADY_AFTER = 60.0
-_LOG_LIMIT = 16 * 2**20
+LOG_LIMIT = 16 * 2**20
 _FAILED_STARTS = 4
 _POLL = 0.05
 
@@ -162,7 +163,7 @@ class Child:
         await self.ready()
 
     async def _keep(self) -> None:
-        pause = 1.0
+        pause = FIRST_PAUSE
         while True:
             process = await self._spawn()
             began = time.monotonic()
@@ -172,7 +173,7 @@ class Child:
             finally:
                 self._greeter.cancel()
             if time.monotonic() - began > _STEADY_AFTER:
-                pause = 1.0
+                pause = FIRST_PAUSE
             self.restarts += 1
             self._note(State.PAUSED)
             await asyncio.sleep(pause)
@@ -213,7 +214,7 @@ def open_log(home: Home, name: str) -> Iterator[int]:
     """The descriptor of a process's log, opened for appending; a log beyond 16 MiB is set aside first."""
     private_directory(home.logs)
     path = home.log(name)
-    if path.exists() and path.stat().st_size > _LOG_LIMIT:
+    if path.exists() and path.stat().st_size > LOG_LIMIT:
         path.replace(path.with_suffix(".log.1"))
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
