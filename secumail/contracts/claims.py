@@ -1,6 +1,11 @@
 """The sealed claim: the right to open a mail, made out to one service, signed by the one before."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(max_length=64)]
+Base64 = Annotated[str, Field(max_length=2048)]
 
 
 class SealedClaim(BaseModel):
@@ -16,9 +21,9 @@ class SealedClaim(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    by: str
-    to: str
-    key: str
-    wrap: str
-    says: str
-    signature: str
+    by: Name
+    to: Name
+    key: Name
+    wrap: Base64
+    says: Name
+    signature: Annotated[str, Field(max_length=128)]

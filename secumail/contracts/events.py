@@ -1,9 +1,9 @@
 """Events: past tense, ids and sizes only. Never an address, a subject or a body; under 4 KiB on the wire."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from secumail.contracts.claims import SealedClaim
 
@@ -11,6 +11,8 @@ NAMESPACE = UUID("6f3c1d52-6f0e-5a43-9d0c-52d1d9f7b6a1")
 MAX_BYTES = 4096
 
 Route = Literal["direct", "conceal"]
+Reason = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+"""A stable code. Its alphabet has no room for an address or a sentence."""
 
 
 class Event(BaseModel):
@@ -70,7 +72,7 @@ class MailBlocked(Event):
 
     type: Literal["mail.blocked"] = "mail.blocked"
     version: Literal[1] = 1
-    reason: str
+    reason: Reason
 
 
 class MailRejected(Event):
@@ -78,7 +80,7 @@ class MailRejected(Event):
 
     type: Literal["mail.rejected"] = "mail.rejected"
     version: Literal[1] = 1
-    reason: str
+    reason: Reason
 
 
 class MailEncrypted(Event):
@@ -119,7 +121,7 @@ class MailDeferred(Event):
 
     type: Literal["mail.deferred"] = "mail.deferred"
     version: Literal[1] = 1
-    reason: str
+    reason: Reason
 
 
 class MailBounced(Event):
@@ -128,7 +130,7 @@ class MailBounced(Event):
     type: Literal["mail.bounced"] = "mail.bounced"
     version: Literal[1] = 1
     bounced: int
-    reason: str
+    reason: Reason
 
 
 class AccountChanged(BaseModel):

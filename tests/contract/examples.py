@@ -1,0 +1,132 @@
+"""One example of everything that services say to each other: the golden files are written from these."""
+
+import base64
+from collections.abc import Mapping
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from secumail.contracts.claims import SealedClaim
+from secumail.contracts.commands import (
+    AccountList,
+    AccountRow,
+    AuthorityReply,
+    Command,
+    Done,
+    GetAuthority,
+    GetLists,
+    Grant,
+    ListAccounts,
+    ListsReply,
+    LoggedIn,
+    LogIn,
+    PutLists,
+    Register,
+    Registered,
+    Reject,
+    Release,
+    Reply,
+    Reveal,
+    Revealed,
+    SetRoles,
+    SetStatus,
+    SignatureVerdict,
+    VerifySignature,
+)
+from secumail.contracts.events import (
+    AccountChanged,
+    Event,
+    MailBlocked,
+    MailBounced,
+    MailConcealed,
+    MailDeferred,
+    MailDelivered,
+    MailEncrypted,
+    MailFiltered,
+    MailRejected,
+    MailSubmitted,
+)
+
+MAIL = UUID("0b6f0a52-7f0d-5a0e-8d5e-3f1f6f2b9c11")
+ACCOUNT = UUID("5a3b2c1d-0000-4000-8000-00000000a001")
+
+
+def claim(by: str, to: str, says: str) -> SealedClaim:
+    """A claim of the real size: two transit keys in a hybrid wrap, an Ed25519 signature."""
+    wrap, signature = base64.b64encode(bytes(1200)).decode(), base64.b64encode(bytes(64)).decode()
+    return SealedClaim(by=by, to=to, key=f"{to}/20261122T16", wrap=wrap, says=says, signature=signature)
+
+
+EVENTS: tuple[Event | AccountChanged, ...] = (
+    MailSubmitted(mail=MAIL, size=1024, recipients=2, claim=claim("gateway", "dlp", "submission")),
+    MailFiltered(
+        mail=MAIL, generation=1, size=1024, verdict="released", claim=claim(f"account:{ACCOUNT}", "crypto", "released")
+    ),
+    MailBlocked(mail=MAIL, reason="black-word"),
+    MailRejected(mail=MAIL, reason="rejected-by-reviewer"),
+    MailEncrypted(mail=MAIL, size=4096, route="conceal", claim=claim("crypto", "stego", "signed")),
+    MailConcealed(mail=MAIL, size=65536, claim=claim("stego", "delivery", "sealed")),
+    MailDelivered(mail=MAIL, delivered=2),
+    MailDeferred(mail=MAIL, recipient=1, attempt=3, reason="mailbox-busy"),
+    MailBounced(mail=MAIL, bounced=1, reason="unknown-recipient"),
+    AccountChanged(account=ACCOUNT, change="suspended", revision=7),
+)
+
+COMMANDS: tuple[Command, ...] = (
+    LogIn(address="ada@northwind.example", password="correct horse"),
+    Register(
+        address="ada@northwind.example", display_name="Ada", password="correct horse", roles=("member", "reviewer")
+    ),
+    ListAccounts(),
+    SetRoles(account=ACCOUNT, roles=("member", "administrator")),
+    SetStatus(account=ACCOUNT, status="suspended"),
+    Grant(group="reviewers", account=ACCOUNT, wrap="d3JhcA=="),
+    GetLists(),
+    PutLists(lists="{}", expects=3),
+    Release(mail=MAIL, generation=0, claim=claim(f"account:{ACCOUNT}", "crypto", "released"), note="Read and agreed."),
+    Reject(mail=MAIL, generation=0, note="Not outside."),
+    VerifySignature(signature="MIIB", sha256="00" * 32, sender="ada@northwind.example"),
+    GetAuthority(),
+    Reveal(image="iVBORw0KGgo=", key="a2V5"),
+)
+
+REPLIES: Mapping[str, Reply] = {
+    "auth.log-in": LoggedIn(
+        account=ACCOUNT, address="ada@northwind.example", display_name="Ada", roles=("member",), bundle="a2V5cw=="
+    ),
+    "auth.register": Registered(account=ACCOUNT),
+    "auth.list-accounts": AccountList(
+        accounts=(
+            AccountRow(
+                account=ACCOUNT, address="ada@northwind.example", display_name="Ada", roles=("member",), status="active"
+            ),
+        )
+    ),
+    "auth.set-roles": Done(),
+    "auth.set-status": Done(),
+    "auth.grant": Done(),
+    "dlp.get-lists": ListsReply(lists="{}"),
+    "dlp.put-lists": ListsReply(lists="{}"),
+    "dlp.release": Done(),
+    "dlp.reject": Done(),
+    "crypto.verify-signature": SignatureVerdict(
+        state="good", words="Signed by its sender.", signer="ada@northwind.example", issuer="Northwind", serial="01"
+    ),
+    "crypto.get-authority": AuthorityReply(pem="-----BEGIN CERTIFICATE-----\n"),
+    "stego.reveal": Revealed(payload="cGF5bG9hZA=="),
+}
+"""By the name of the command they answer."""
+
+
+def wire(said: BaseModel) -> bytes:
+    """What is sent: an event's own encoding, anything else as JSON."""
+    return said.encode() if isinstance(said, Event | AccountChanged) else said.model_dump_json().encode()
+
+
+def all_examples() -> dict[str, BaseModel]:
+    """By the name of the golden file: `<type>.v<n>`, and `<command>.reply.v<n>` for an answer."""
+    named: dict[str, BaseModel] = {f"{event.type}.v{event.version}": event for event in EVENTS}
+    for command in COMMANDS:
+        named[f"{command.name}.v{command.version}"] = command
+        named[f"{command.name}.reply.v{command.version}"] = REPLIES[command.name]
+    return named
