@@ -53,13 +53,14 @@ class Outgoing:
     async def event(self, event: Event | AccountChanged, trace: str | None = None) -> None:
         """Publish an event; Transient where the broker does not take it. `trace`: go on in that stored trace."""
         subject = str(event.mail if isinstance(event, Event) else event.account)
+        id_ = str(event.event_id)
         with (
             telemetry.within(trace),
             telemetry.sending(
                 topology.EVENTS,
                 event.routing_key,
                 {
-                    "messaging.message.id": str(event.event_id),
+                    "messaging.message.id": id_,
                     "messaging.message.conversation_id": subject,
                     **({"secumail.mail.id": subject} if isinstance(event, Event) else {}),
                 },
@@ -70,7 +71,7 @@ class Outgoing:
                 event.routing_key,
                 event.encode(),
                 type_=event.type,
-                id_=str(event.event_id),
+                id_=id_,
                 subject=subject,
                 headers={"traceparent": telemetry.traceparent()},
             )

@@ -1,15 +1,16 @@
 """Mailboxes in MongoDB. Every query carries the account: it is the owner's boundary and the future shard key."""
 
+import asyncio
 from collections.abc import Collection as Several
 from datetime import UTC, datetime
 from uuid import UUID
 
 from secumail.mailbox.entry import Entry, Folder
 from secumail.store.blobs import BlobRef, Blobs
-from secumail.store.client import BulkWriteError, Collection, DuplicateKeyError
+from secumail.store.client import Collection
+from secumail.store.grouped import Grouped
 
 PAGE = 200
-_DUPLICATE = 11000
 
 
 class Mailboxes:
@@ -17,6 +18,7 @@ class Mailboxes:
 
     def __init__(self, entries: Collection, blobs: Blobs, spool: Collection) -> None:
         self._entries = entries
+        self._grouped = Grouped(entries)
         self._blobs = blobs
         self._spool = spool
 
@@ -24,18 +26,7 @@ class Mailboxes:
 
     async def file(self, entries: Several[Entry]) -> None:
         """File each entry once: one that is there already, or was there and was deleted, is left alone."""
-        documents = [e.document() for e in entries]
-        if len(documents) == 1:
-            try:
-                await self._entries.insert_one(documents[0])
-            except DuplicateKeyError:
-                return
-        elif documents:
-            try:
-                await self._entries.insert_many(documents, ordered=False)
-            except BulkWriteError as error:
-                if any(e["code"] != _DUPLICATE for e in (error.details or {}).get("writeErrors", [])):
-                    raise
+        await asyncio.gather(*(self._grouped.insert(e.document()) for e in entries))
 
     # --- reading ----------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Protocol
 from uuid import UUID, uuid5
 
@@ -34,6 +35,7 @@ from secumail.spool.record import (
 from secumail.store.blobs import BlobRef, Blobs
 from secumail.store.client import Collection as Documents
 from secumail.store.client import DuplicateKeyError
+from secumail.store.grouped import Change, Grouped
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +64,7 @@ class NewMail:
     raw: bytes
     cover: bytes | None = None
 
-    @property
+    @cached_property
     def id(self) -> UUID:
         """From the key: a client that retries after a lost answer names the same mail."""
         return uuid5(NAMESPACE, self.key.hex())
@@ -148,6 +150,7 @@ class Spool:
 
     def __init__(self, documents: Documents, blobs: Blobs, transport: Transport, publish: Publish) -> None:
         self._documents = documents
+        self._grouped = Grouped(documents)
         self._blobs = blobs
         self._transport = transport
         self._claims = Claims(transport)
@@ -196,9 +199,7 @@ class Spool:
             document["account"] = mail.account
         if cover_ref is not None:
             document["cover"] = cover_ref.document()
-        try:
-            await self._documents.insert_one(document)
-        except DuplicateKeyError:
+        if not await self._grouped.insert(document):
             for ref in (*refs, cover_ref):
                 await self._blobs.remove(ref)
             return await self._known(mail)
@@ -256,16 +257,21 @@ class Spool:
 
     async def advance(self, record: Record, change: Advance) -> bool:
         """Write a step's outcome if the mail still stands where it stood, then publish. False: it had moved."""
-        now = datetime.now(UTC)
-        written = await self._documents.update_one(
-            {"_id": record.id, "stage": record.stage.value, "generation": record.generation},
-            {
-                "$set": self._fresh(record, change, now),
-                "$unset": _gone(change.stage),
-                "$push": {"steps": self._step(now, change.step, change.actor)},
-            },
+        # In milliseconds, as the store keeps it: it tells this write from a racer's.
+        now = _milliseconds(datetime.now(UTC))
+        fresh = self._fresh(record, change, now)
+        written = await self._grouped.update(
+            Change(
+                {"_id": record.id, "stage": record.stage.value, "generation": record.generation},
+                {
+                    "$set": fresh,
+                    "$unset": _gone(change),
+                    "$push": {"steps": self._step(now, change.step, change.actor)},
+                },
+                {"_id": record.id, "stage": change.stage.value, "moved": now},
+            )
         )
-        if written.matched_count == 0:
+        if not written:
             return False
         if change.split:
             await self._finish_split(record.id)
@@ -315,7 +321,7 @@ class Spool:
 
     async def find(self, mail: UUID) -> Record | None:
         """A mail's record."""
-        found = await self._documents.find_one({"_id": mail})
+        found = await self._grouped.find(mail)
         return Record.read(found) if found else None
 
     async def read(self, ref: BlobRef | None) -> bytes:
@@ -407,19 +413,28 @@ def all_terminal(recipients: Sequence[Recipient]) -> bool:
 _SEALED = ("mime", "envelope", "cover", "body", "meta")
 
 
-def _gone(stage: Stage) -> dict[str, str]:
-    """The fields that end with a step: marks of trouble always, everything sealed with the last one."""
+def _gone(change: Advance) -> dict[str, str]:
+    """The fields that end with a step: marks of trouble always, the transit form once the mailboxes' form is
+    there, everything sealed with the last step."""
     names = ["driven", "stuck"]
-    if stage is Stage.DONE:
+    if change.stage is Stage.DONE:
         names += ["open", *_SEALED]
-    elif stage is Stage.HELD:
+    elif change.stage is Stage.HELD:
         names.append("open")
+    elif change.body is not None:
+        names += ["mime", "cover"]
     return dict.fromkeys(names, "")
 
 
 def _stale(record: Record, change: Advance) -> list[BlobRef | None]:
     """The blobs nobody needs after a step. A body that was filed belongs to the mailboxes now."""
     if change.stage is not Stage.DONE:
+        if change.body is not None:
+            return [record.mime, record.cover]
         return [record.mime] if change.mime is not None else []
     filed = any(r.state is State.DELIVERED for r in change.recipients or ())
     return [record.mime, record.envelope, record.cover, *([] if filed else [record.body])]
+
+
+def _milliseconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -74,7 +74,7 @@ def wire(settings: Settings) -> Service:
 
 def application(door: Door | None) -> FastAPI:
     """The API. (Without a door it only describes itself.)"""
-    app = FastAPI(
+    app = problems.Api(
         title="SecuMail",
         version=__version__,
         description="An organisation's mail, safe by construction. Errors are problem details (RFC 9457).",
@@ -82,6 +82,8 @@ def application(door: Door | None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=problems.RESPONSES,
+        # Its own spans would carry query strings, and with ?to= addresses.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.door = door
     problems.install(app)

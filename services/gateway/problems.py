@@ -38,6 +38,20 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+class Api(FastAPI):
+    """FastAPI whose description says of errors what they are: problem details."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description. FastAPI writes a route's own media type over its errors too; it is put right here."""
+        if self.openapi_schema is None:
+            for path in super().openapi()["paths"].values():
+                for operation in path.values():
+                    for status in RESPONSES:
+                        (schema,) = operation["responses"][status]["content"].values()
+                        operation["responses"][status]["content"] = {MEDIA_TYPE: schema}
+        return super().openapi()
+
+
 def answer(refused: Refused, headers: dict[str, str] | None = None) -> JSONResponse:
     """A refusal as a response."""
     problem = Problem(

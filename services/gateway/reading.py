@@ -1,18 +1,16 @@
 """A mail as a reader sees it: its text, its attachments. Pure; any bytes will do."""
 
-import email
-import email.message
 from dataclasses import dataclass
 
-from secumail.mailbox.summary import decoded
+from secumail.mailbox import mime
 
-_PARTS = 500
 _TEXT = 2 * 2**20
+_NAME = 200
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """One attachment, numbered from 1 in the order of the mail."""
+    """One attachment, numbered from 1 in the order of the mail; `name` is a plain file name."""
 
     number: int
     name: str
@@ -30,38 +28,28 @@ class View:
 
 
 def view(raw: bytes) -> View:
-    """What a mail says. Only the first 500 parts and 2 MB of text are looked at."""
+    """What a mail says, 2 MB of each text at most. One that can't be taken apart is its own only attachment."""
+    message = mime.parse(raw)
+    if message is None:
+        return View("", "", (Attachment(1, "mail.eml", "message/rfc822", raw),))
     text: list[str] = []
     html: list[str] = []
     attachments: list[Attachment] = []
-    for count, part in enumerate(email.message_from_bytes(raw).walk()):
-        if count >= _PARTS:
-            break
+    for part in mime.leaves(message):
         kind = part.get_content_type()
-        if part.is_multipart() and kind != "message/rfc822":
-            continue
-        name = part.get_filename()
-        if name is None and part.get_content_disposition() != "attachment" and kind in ("text/plain", "text/html"):
-            (text if kind == "text/plain" else html).append(_text(part))
-            continue
-        if kind == "message/rfc822" or not part.is_multipart():
-            attachments.append(Attachment(len(attachments) + 1, decoded(name or ""), kind, _data(part)))
+        if mime.is_attachment(part):
+            number = len(attachments) + 1
+            name = plain_name(mime.file_name(part) or "") or f"attachment-{number}"
+            attachments.append(Attachment(number, name, kind, mime.data(part)))
+        else:
+            (text if kind == "text/plain" else html).append(mime.text(part, _TEXT))
     return View("\n".join(text)[:_TEXT], "\n".join(html)[:_TEXT], tuple(attachments))
 
 
-def _data(part: "email.message.Message[str, str]") -> bytes:
-    payload = part.get_payload(decode=True)
-    if isinstance(payload, bytes):
-        return payload
-    inner = part.get_payload()
-    if isinstance(inner, list) and inner and isinstance(inner[0], email.message.Message):
-        return inner[0].as_bytes()
-    return b""
-
-
-def _text(part: "email.message.Message[str, str]") -> str:
-    data = _data(part)
-    try:
-        return data.decode(part.get_content_charset("utf-8"), "replace")
-    except LookupError:
-        return data.decode("utf-8", "replace")
+def plain_name(name: str) -> str:
+    """A file name that names no path, hides nothing (control and direction characters) and is not too long."""
+    name = "".join(c if c.isprintable() and c not in '/\\:"' else "_" for c in name).strip(" .")
+    if len(name) <= _NAME:
+        return name
+    stem, dot, suffix = name.rpartition(".")
+    return stem[: _NAME - len(suffix) - 1] + dot + suffix if dot and len(suffix) < 20 else name[:_NAME]
