@@ -4,9 +4,6 @@ From here on the mail is kept byte for byte; what is done to it is done here: li
 out, a missing Date or Message-ID is put in front (RFC 6409 section 8).
 """
 
-import email
-import email.message
-import email.utils
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +14,14 @@ from uuid import UUID
 from secumail.directory import domain_of, normal
 from secumail.errors import Refused
 from secumail.mailbox.entry import Meta
-from secumail.mailbox.summary import addresses, summary_of
+from secumail.mailbox.mime import Mime, addresses, header
+from secumail.mailbox.summary import summarise
 
-_LONE_LF = re.compile(rb"(?<!\r)\n")
+# A lone CR too: some readers take it for a line end, and would see fields that others do not.
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_MBOX_LINE = re.compile(rb"From [^\r]*\r\n")
 _END_OF_HEADER = re.compile(rb"\r\n\r\n|\A\r\n")
-_BCC = re.compile(rb"(?im)^(?:resent-)?bcc[ \t]*:.*\r\n(?:[ \t].*\r\n)*")
+_BCC = re.compile(rb"(?im)^(?:resent-)?bcc[ \t]*:.*(?:\r\n[ \t].*)*(?:\r\n|\Z)")
 _ADDRESS = re.compile(r"[^\s@<>\"(),:;\[\]\\\x00-\x1f\x7f]{1,64}@[^\s@<>\"(),:;\[\]\\\x00-\x1f\x7f]{1,253}\Z")
 
 
@@ -43,10 +43,12 @@ def take(given: bytes, sender: str, explicit: Sequence[str], max_recipients: int
 
     Refused: no header, From is not the sender, no recipient, too many, a malformed one.
     """
-    own = _LONE_LF.sub(b"\r\n", given)
+    own = _LINE_END.sub(b"\r\n", given)
+    if mbox_line := _MBOX_LINE.match(own):
+        own = own[mbox_line.end() :]
     end = _END_OF_HEADER.search(own)
-    header = own[: end.start() + 2] if end is not None else own
-    message = email.message_from_bytes(own)
+    head = own[: end.start() + 2] if end is not None else own
+    message = header(own)
     if not message.keys():
         raise Refused(
             "not-a-mail", "The text has no header fields.",
@@ -62,14 +64,11 @@ def take(given: bytes, sender: str, explicit: Sequence[str], max_recipients: int
         added += f"Date: {format_datetime(now)}\r\n".encode()
     if message.get("Message-ID") is None:
         added += f"Message-ID: <{mail}@{domain}>\r\n".encode()
-    raw = added + _BCC.sub(b"", header) + own[len(header) :]
-    summary = summary_of(message)
-    if added:
-        summary = summary_of(email.message_from_bytes(raw))
-    return Taken(raw, added + own, recipients, summary)
+    raw = added + _BCC.sub(b"", head) + own[len(head) :]
+    return Taken(raw, added + own, recipients, summarise(raw))
 
 
-def _check_from(message: "email.message.Message[str, str]", sender: str) -> None:
+def _check_from(message: Mime, sender: str) -> None:
     authors = addresses(message, "From")
     if message.get("From") is None:
         return
@@ -80,7 +79,7 @@ def _check_from(message: "email.message.Message[str, str]", sender: str) -> None
         )  # fmt: skip
 
 
-def _recipients(message: "email.message.Message[str, str]", explicit: Sequence[str], most: int) -> tuple[str, ...]:
+def _recipients(message: Mime, explicit: Sequence[str], most: int) -> tuple[str, ...]:
     found = list(explicit) or [a for name in ("To", "Cc", "Bcc") for a in addresses(message, name)]
     if not found:
         raise Refused("no-recipients", "The mail is for nobody.", "Name recipients in To, Cc or Bcc, or with ?to=.")

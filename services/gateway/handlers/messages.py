@@ -20,8 +20,8 @@ from secumail.contracts.commands import (
     VerifySignature,
 )
 from secumail.errors import Refused
+from secumail.mailbox import mime
 from secumail.mailbox.entry import FLAGS, Entry, Folder, Meta, Role
-from secumail.mailbox.summary import addresses, message_header
 from secumail.multipart_signed import split
 from secumail.sealing.hpke import PrivateKey
 from services.gateway.handlers.door import Asking, Behind, Door
@@ -31,7 +31,6 @@ from services.gateway.sessions import Session
 router = APIRouter()
 
 _OWN_FOLDERS = "^(inbox|sent|archive|trash)$"
-_FILE_NAME = re.compile(r"[\x00-\x1f\x7f/\\\"]")
 _MIME_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\Z")
 
 
@@ -229,9 +228,8 @@ async def opened_with(door: Door, account: UUID, owner: PrivateKey, id_: UUID) -
 async def shown(door: Door, entry: Entry, meta: Meta, raw: bytes, hidden: bool | None = None) -> Mail:
     """A decrypted mail as it is shown."""
     payload, signature = split(raw)
-    header = message_header(payload)
     seen = view(payload)
-    sender = next(iter(addresses(header, "From")), "")
+    sender = next(iter(mime.addresses(mime.header(payload), "From")), "")
     verdict = await door.ask(
         VerifySignature(
             signature="" if signature is None else base64.b64encode(signature).decode() or "AA==",
@@ -267,13 +265,12 @@ def attachment(seen: View, number: int) -> Response:
     if not 1 <= number <= len(seen.attachments):
         raise Refused("no-such-attachment", "The mail has no attachment of this number.", "They count from 1.", 404)
     chosen = seen.attachments[number - 1]
-    name = _FILE_NAME.sub("_", chosen.name) or f"attachment-{number}"
     kind = chosen.media_type if _MIME_TYPE.match(chosen.media_type) else "application/octet-stream"
     return Response(
         chosen.data,
         media_type=kind,
         headers={
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(chosen.name, safe='')}",
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "sandbox; default-src 'none'",
         },

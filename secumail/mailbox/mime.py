@@ -1,0 +1,186 @@
+"""Taking a raw mail apart for its readers. Any bytes will do: nothing here raises, and all of it is bounded.
+
+The standard library's parser recurses with the nesting, reads some fields in quadratic time, and raises whatever
+it likes on odd charsets and parameters. Here a mail beyond the bounds is not taken apart at all (dlp holds it as
+unreadable), and what can't be decoded as declared is decoded as well as it can be.
+"""
+
+import email.errors
+import email.header
+import re
+from collections.abc import Iterator
+from email.message import Message
+from email.parser import BytesHeaderParser, BytesParser
+from email.policy import Compat32
+from email.utils import getaddresses
+from typing import TypeAlias
+
+Mime: TypeAlias = Message
+
+MAX_DEPTH = 20
+MAX_PARTS = 500
+MAX_MIME_FIELD = 16_384
+MAX_PARAMETERS = 64
+MAX_FIELD = 8_192
+"""Characters of a header field that are decoded for display."""
+
+_MIME_FIELDS = ("content-type", "content-disposition", "content-transfer-encoding")
+# Codecs that are no character sets: they raise on any text, or take quadratic time.
+_NO_CHARSETS = frozenset({"ascii", "us-ascii", "idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
+_HALF = re.compile(rb"[\xc0-\xff][\x80-\xbf]{0,3}\Z")
+"""A character of UTF-8 that a cut may have gone through."""
+_ODD = (LookupError, TypeError, ValueError)
+
+
+class _BeyondBoundsError(Exception):
+    pass
+
+
+class _Policy(Compat32):
+    """Header fields as UTF-8 (RFC 6532) where they are not ASCII; an attached mail written out as it came."""
+
+    def __init__(self) -> None:
+        super().__init__(linesep="\r\n", mangle_from_=False)
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        long = len(value) > MAX_MIME_FIELD or value.count(";") > MAX_PARAMETERS
+        if long and name.lower() in _MIME_FIELDS:
+            raise _BeyondBoundsError
+        return name, value
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        return value.encode("ascii", "surrogateescape").decode("utf-8", "replace")
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return f"{name}: {value}{self.linesep}".encode("ascii", "surrogateescape")
+
+
+class _Part(Message):
+    depth = 0
+    count = 1
+    root: "_Part | None" = None
+
+    def attach(self, payload: Message | str) -> None:
+        if isinstance(payload, _Part):
+            payload.depth = self.depth + 1
+            payload.root = root = self.root or self
+            root.count += 1
+            if payload.depth > MAX_DEPTH or root.count > MAX_PARTS:
+                raise _BeyondBoundsError
+        super().attach(payload)
+
+
+_POLICY = _Policy()
+
+
+def parse(raw: bytes) -> Mime | None:
+    """The mail as a tree of parts; None where it is nested more than 20 deep, has more than 500 parts, or a field
+    that describes a part is out of proportion."""
+    try:
+        return BytesParser(_Part, policy=_POLICY).parsebytes(raw)
+    except (_BeyondBoundsError, RecursionError, *_ODD):
+        return None
+
+
+def header(raw: bytes) -> Mime:
+    """The mail's header alone."""
+    try:
+        return BytesHeaderParser(policy=_POLICY).parsebytes(raw)
+    except _BeyondBoundsError:
+        return BytesHeaderParser().parsebytes(raw)
+
+
+def leaves(part: Mime) -> Iterator[Mime]:
+    """The parts a reader sees, in order. An attached mail is one of them, whatever is in it."""
+    if part.get_content_maintype() == "multipart" and part.is_multipart():
+        for child in _children(part):
+            yield from leaves(child)
+    else:
+        yield part
+
+
+def data(part: Mime) -> bytes:
+    """A leaf's content: decoded from its transfer encoding, an attached mail as it came."""
+    if part.is_multipart():
+        return b"".join(child.as_bytes() for child in _children(part))
+    try:
+        payload = part.get_payload(decode=True)
+    except _ODD:
+        return b""
+    return payload if isinstance(payload, bytes) else b""
+
+
+def text(part: Mime, most: int) -> str:
+    """A text part's text, from its first `most` bytes."""
+    try:
+        charset = part.get_content_charset("")
+    except _ODD:
+        charset = ""
+    whole = data(part)
+    return decode(whole if len(whole) <= most else _HALF.sub(b"", whole[:most]), charset)
+
+
+def decode(raw: bytes, charset: str) -> str:
+    """Bytes as their charset says if they keep to it; else as UTF-8 if they are that; else with U+FFFD for what
+    is not in the charset (Latin-1 where none is declared, which has everything)."""
+    declared = [] if charset.lower() in _NO_CHARSETS or not charset else [charset]
+    attempts = [(name, "strict") for name in (*declared, "utf-8")] + [(name, "replace") for name in declared]
+    for name, errors in attempts:
+        try:
+            # Some codecs (UTF-7) make lone surrogates of rubbish, which no answer could carry.
+            return raw.decode(name, errors).encode("utf-8", "replace").decode("utf-8")
+        except _ODD:
+            continue
+    return raw.decode("latin-1")
+
+
+def file_name(part: Mime) -> str | None:
+    """The name a part gives itself; None where it gives none, empty where that is malformed."""
+    try:
+        name = part.get_filename()
+    except _ODD:
+        return ""
+    return None if name is None else decoded(name)
+
+
+def is_attachment(part: Mime) -> bool:
+    """Whether a leaf is shown as a file and not as the mail's text."""
+    if part.is_multipart() or part.get_content_type() not in ("text/plain", "text/html"):
+        return True
+    return part.get_content_disposition() == "attachment" or file_name(part) is not None
+
+
+def field(message: Mime, name: str) -> str:
+    """One header field, decoded (RFC 2047) and unfolded; empty where it is missing."""
+    value = message.get(name)
+    return decoded(value) if value is not None else ""
+
+
+def decoded(value: object) -> str:
+    """A header field's text, whatever its encoding says."""
+    given = str(value)[:MAX_FIELD]
+    shown = given
+    if "=?" in given:
+        try:
+            shown = str(email.header.make_header(email.header.decode_header(given)))
+        except (*_ODD, email.errors.MessageError):
+            shown = given
+    return " ".join(shown.encode("utf-8", "replace").decode("utf-8").split())
+
+
+def addresses(message: Mime, name: str) -> tuple[str, ...]:
+    """The addresses of all header fields of a name, as written, without display names.
+
+    Structure first, encoded words never (RFC 2047 section 5): a decoded display name must not become an address.
+    """
+    values = [" ".join(str(v).split()) for v in message.get_all(name, [])]
+    try:
+        return tuple(address for _, address in getaddresses(values) if address)
+    except RecursionError:
+        return tuple(values)
+
+
+def _children(part: Mime) -> list[Mime]:
+    payload = part.get_payload()
+    return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
