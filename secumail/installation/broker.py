@@ -6,6 +6,7 @@ cores): with every plugin on the code path, loading 700 modules tries to open 50
 """
 
 import asyncio
+import json
 import os
 import re
 import secrets
@@ -16,7 +17,7 @@ from pathlib import Path
 from secumail.installation import certificates, toolchain
 from secumail.installation.home import HOST, Home, private_directory, write_private
 from secumail.installation.probes import listens, speaks_amqp
-from secumail.installation.process import Program
+from secumail.installation.program import Program
 
 NODE = "secumail@localhost"
 """Unique without a number: every installation has an epmd of its own."""
@@ -45,10 +46,14 @@ log.connection.level = warning
 """
 
 
-def prepare(home: Home, definitions: str) -> None:
-    """Writes everything the node reads at boot; `definitions` is the JSON it loads."""
+def write_definitions(home: Home, definitions: Mapping[str, object]) -> None:
+    """Writes what the node loads at every boot: users, permissions, exchanges, queues, policies."""
+    write_private(home.rabbitmq / "definitions.json", json.dumps(definitions))
+
+
+def prepare(home: Home) -> None:
+    """Writes the rest of what the node reads at boot."""
     rabbitmq = toolchain.rabbitmq()
-    write_private(home.rabbitmq / "definitions.json", definitions)
     write_private(home.rabbitmq / "enabled_plugins", "[].\n")
     write_private(
         home.rabbitmq / "rabbitmq.conf",
@@ -56,8 +61,8 @@ def prepare(home: Home, definitions: str) -> None:
             host=HOST,
             port=home.ports.amqps,
             ca=home.ca,
-            certificate=certificates.certificate(home, "broker"),
-            key=certificates.key(home, "broker"),
+            certificate=certificates.certificate(home, "rabbitmq"),
+            key=certificates.key(home, "rabbitmq"),
             definitions=home.rabbitmq / "definitions.json",
         ),
     )

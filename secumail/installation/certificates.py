@@ -1,7 +1,7 @@
 """The installation's certificate authority, and the certificates of its three TLS servers (RFC 5280).
 
-Everything is EC P-256. The authority is limited to this machine by name constraints: a browser that trusts it
-trusts it for localhost alone.
+Everything is EC P-256. The authority is limited to this installation by name constraints: a browser that
+trusts it trusts it for localhost and the bare names of the servers alone.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from secumail.installation.home import Home, write_private
 
-SERVERS = ("gateway", "broker", "database")
+SERVERS = ("gateway", "rabbitmq", "mongodb")
+"""Besides localhost, each answers to its own name: in compose and Kubernetes the servers have hosts of their own."""
+
 RENEW_WITHIN = timedelta(days=30)
 _CA_LIFE = timedelta(days=3650)
 _SERVER_LIFE = timedelta(days=397)
@@ -27,25 +29,20 @@ _NAMES = (
     x509.IPAddress(IPv6Address("::1")),
 )
 _PERMITTED = (
-    x509.DNSName("localhost"),
+    *(x509.DNSName(name) for name in ("localhost", *SERVERS)),
     x509.IPAddress(IPv4Network("127.0.0.0/8")),
     x509.IPAddress(IPv6Network("::1/128")),
 )
 
 
 def certificate(home: Home, server: str) -> Path:
-    """The certificate of one of SERVERS, as PEM."""
+    """The certificate of one of SERVERS and then its key, in one PEM file, as mongod wants them."""
     return home.tls / f"{server}.pem"
 
 
 def key(home: Home, server: str) -> Path:
-    """Its private key, as PKCS #8 PEM."""
+    """Its private key alone, as PKCS #8 PEM."""
     return home.tls / f"{server}.key"
-
-
-def key_and_certificate(home: Home, server: str) -> Path:
-    """Both in one file, as mongod wants them."""
-    return home.tls / f"{server}-key-and-certificate.pem"
 
 
 def days_left(path: Path, now: datetime | None = None) -> int:
@@ -70,10 +67,9 @@ def ensure(home: Home, now: datetime | None = None) -> None:
             continue
         server_key = ec.generate_private_key(ec.SECP256R1())
         issued = _server(server, server_key, ca, authority_key, now).public_bytes(serialization.Encoding.PEM)
-        # The certificate comes last: its presence says that all are there.
-        write_private(key_and_certificate(home, server), _pem(server_key) + issued)
+        # The certificate comes last: its presence says that both are there.
         write_private(files[1], _pem(server_key))
-        write_private(files[0], issued)
+        write_private(files[0], issued + _pem(server_key))
 
 
 def _lasts(certificate_file: Path, key_file: Path, now: datetime) -> bool:
@@ -118,7 +114,7 @@ def _server(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
             critical=False,
         )
-        .add_extension(x509.SubjectAlternativeName(_NAMES), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(server), *_NAMES]), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
 

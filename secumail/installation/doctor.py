@@ -20,7 +20,6 @@ from secumail.installation import broker, certificates, credentials, database, t
 from secumail.installation.home import Home
 from secumail.installation.probes import http_status, listens
 from secumail.installation.supervisor import is_running
-from secumail.store.client import connect
 from secumail.topology import OPERATOR, SERVICES
 
 _LEAST_DISK = 2 * 2**30
@@ -137,7 +136,7 @@ async def _broker_alarms(home: Home) -> Finding:
 
 
 async def _replica_set(home: Home) -> Finding:
-    client = connect(database.operator_url(home), str(home.ca), "doctor")
+    client = database.member(home).connect()
     try:
         status = await client.admin.command("replSetGetStatus")
     except PyMongoError as error:

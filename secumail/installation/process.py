@@ -8,9 +8,8 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +18,10 @@ import psutil
 
 from secumail.errors import Refused
 from secumail.installation.home import Home, private_directory, write_private
+from secumail.installation.program import Program
+
+INFRASTRUCTURE = ("broker", "database", "epmd")
+"""In the order in which they stop, after all services: a node that has lost its epmd takes long to end."""
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
@@ -26,19 +29,6 @@ _STEADY_AFTER = 60.0
 LOG_LIMIT = 16 * 2**20
 _FAILED_STARTS = 4
 _POLL = 0.05
-
-Ready = Callable[[], Awaitable[bool]]
-
-
-@dataclass(frozen=True)
-class Program:
-    """What to run, as data. `ready` is asked until it says yes; a stop may take `grace` seconds."""
-
-    name: str
-    argv: Sequence[str]
-    environment: Mapping[str, str]
-    ready: Ready
-    grace: float = 20.0
 
 
 class State(StrEnum):
@@ -223,15 +213,21 @@ def open_log(home: Home, name: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def end_orphans(home: Home, grace: float = 20.0) -> list[str]:
-    """End what a killed supervisor left behind, and nothing else; returns the names."""
-    left = [(record, process) for record in records(home) if (process := record.process()) is not None]
-    for _, process in left:
+def end_orphans(home: Home) -> list[str]:
+    """End what a killed supervisor left behind, and nothing else, in order; returns the names."""
+    left = {record.name: process for record in records(home) if (process := record.process()) is not None}
+    services = left.keys() - INFRASTRUCTURE
+    for names in (services, *({name} for name in INFRASTRUCTURE)):
+        _end([left[name] for name in names if name in left])
+    return list(left)
+
+
+def _end(processes: Sequence[psutil.Process], grace: float = 20.0) -> None:
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGTERM)
-    _, stubborn = psutil.wait_procs([process for _, process in left], timeout=grace)
+            process.terminate()
+    _, stubborn = psutil.wait_procs(processes, timeout=grace)
     for process in stubborn:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(stubborn, timeout=5)
-    return [record.name for record, _ in left]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from secumail.installation import certificates
 from secumail.installation.home import DATABASE, HOST, ROOT, Home
 from secumail.installation.probes import http_status
-from secumail.installation.process import Program, Ready
+from secumail.installation.program import Program, Ready
 from secumail.topology import SERVICES
 
 

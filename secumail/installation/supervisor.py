@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import fcntl
-import json
 import os
 import resource
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,9 +12,11 @@ from typing import Self
 from secumail import topology
 from secumail.errors import Refused
 from secumail.installation import broker, certificates, credentials, database
-from secumail.installation.home import IDENTITIES, Home, private_directory
+from secumail.installation.home import Home, private_directory
 from secumail.installation.keys import prepare_keys
-from secumail.installation.process import Child, Program, end_orphans
+from secumail.installation.process import INFRASTRUCTURE, Child, end_orphans
+from secumail.installation.program import Program
+from secumail.installation.replica import Rights
 from secumail.installation.services import outside, programs
 from secumail.store.rights import RIGHTS
 
@@ -30,8 +31,8 @@ async def prepare(home: Home, definitions: Definitions = topology.definitions) -
     credentials.ensure(home)
     await prepare_keys(home)
     if outside("AMQP_URL") is None:
-        passwords = credentials.read_all(home, credentials.AMQP, IDENTITIES)
-        broker.prepare(home, json.dumps(definitions(passwords)))
+        broker.write_definitions(home, definitions(credentials.read_all(home, credentials.AMQP)))
+        broker.prepare(home)
     if outside("MONGODB_URL") is None:
         database.prepare(home)
 
@@ -48,7 +49,7 @@ class Stack:
         home: Home,
         services: Sequence[Program] | None = None,
         definitions: Definitions = topology.definitions,
-        rights: database.Rights = RIGHTS,
+        rights: Rights = RIGHTS,
     ) -> None:
         self.home = home
         self._services = services
@@ -83,9 +84,9 @@ class Stack:
 
     async def stop(self) -> None:
         """The public door first, then the services, then broker and database; everything within its grace."""
-        infrastructure = ("broker", "database")
-        services = [name for name in self._children if name not in (*infrastructure, "epmd")]
-        for names in (["gateway"], [n for n in services if n != "gateway"], infrastructure, ["epmd"]):
+        services = [name for name in self._children if name not in (*INFRASTRUCTURE, "gateway")]
+        # The broker's end is slow and the database's quick: they end together. epmd is the broker's.
+        for names in (["gateway"], services, ["broker", "database"], ["epmd"]):
             await asyncio.gather(*(self._children[name].stop() for name in names if name in self._children))
         self._children.clear()
         self._lock.close()

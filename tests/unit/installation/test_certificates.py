@@ -44,6 +44,7 @@ def test_openssl_accepts_every_server_for_this_machine_and_for_no_other(home: Ho
     assert openssl_accepts(home, certificate, "-purpose", "sslserver", "-verify_hostname", "localhost")
     for address in ("127.0.0.1", "::1"):
         assert openssl_accepts(home, certificate, "-purpose", "sslserver", "-verify_ip", address)
+    assert openssl_accepts(home, certificate, "-verify_hostname", server)
     assert not openssl_accepts(home, certificate, "-verify_hostname", "mail.northwind.example")
 
 
@@ -51,7 +52,7 @@ def test_openssl_accepts_every_server_for_this_machine_and_for_no_other(home: Ho
 def test_key_and_certificate_belong_together(home: Home, server: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.certificate(home, server), certificates.key(home, server))
-    context.load_cert_chain(certificates.key_and_certificate(home, server))
+    context.load_cert_chain(certificates.certificate(home, server))
     assert context.cert_store_stats()["x509"] == 0
 
 
@@ -99,15 +100,15 @@ def test_a_new_authority_renews_every_server(home: Home) -> None:
     after = content(home)
     assert not {name for name in after if after[name] == before[name]}
     later = str(int((NOW + timedelta(days=3650 - 28)).timestamp()))
-    assert openssl_accepts(home, certificates.certificate(home, "broker"), "-attime", later)
+    assert openssl_accepts(home, certificates.certificate(home, "rabbitmq"), "-attime", later)
 
 
 def test_a_lost_key_is_made_again_with_its_certificate(home: Home) -> None:
-    certificates.key(home, "broker").unlink()
+    certificates.key(home, "rabbitmq").unlink()
     certificates.ensure(home, NOW)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.certificate(home, "broker"), certificates.key(home, "broker"))
-    assert certificates.days_left(certificates.certificate(home, "broker"), NOW) == 396  # whole days
+    context.load_cert_chain(certificates.certificate(home, "rabbitmq"), certificates.key(home, "rabbitmq"))
+    assert certificates.days_left(certificates.certificate(home, "rabbitmq"), NOW) == 396  # whole days
 
 
 def test_private_keys_are_their_owners_alone(home: Home) -> None:

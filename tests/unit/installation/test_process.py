@@ -1,11 +1,12 @@
 """A child process under supervision: real processes, no broker."""
 
 import asyncio
+import json
 import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import psutil
@@ -116,10 +117,8 @@ async def test_orphans_are_ended_and_strangers_are_not(home: Home) -> None:
     child.start()
     await child.ready()
     (record,) = records(home)
-    reused = replace(record, name="reused", pid=stranger.pid, started=1.0)
-    (home.records / "reused.json").write_text(
-        (home.records / "child.json").read_text().replace(f'"pid": {record.pid}', f'"pid": {reused.pid}')
-    )
+    reused = replace(record, name="reused", pid=stranger.pid, started=record.started - 3600)
+    (home.records / "reused.json").write_text(json.dumps(asdict(reused)))
 
     assert await asyncio.to_thread(end_orphans, home) == ["child"]
 

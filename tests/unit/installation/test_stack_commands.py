@@ -53,8 +53,8 @@ async def test_the_doctor_sees_certificates_that_have_ended(tmp_path: Path) -> N
     long_ago = doctor.EPOCH - 5 * (certificates.RENEW_WITHIN * 12)
     certificates.ensure(home, long_ago)
     findings = {finding.what: finding for finding in await doctor.examine(home)}
-    assert findings["certificate of broker"].ok is False
-    assert "renewed at start" in findings["certificate of broker"].fix
+    assert findings["certificate of rabbitmq"].ok is False
+    assert "renewed at start" in findings["certificate of rabbitmq"].fix
     assert findings["certificate of CA"].ok is True
 
 
