@@ -15,6 +15,7 @@ from secumail.contracts.claims import SealedClaim
 from secumail.errors import Permanent
 from secumail.sealing.hpke import NotForUs
 from secumail.sealing.identities import Forged, verify
+from secumail.sealing.kms import WrongKey
 from secumail.sealing.stream import KEY_BYTES, new_key
 from secumail.sealing.transport import Transport
 
@@ -93,7 +94,7 @@ class Claims:
     ) -> TransitKeys:
         """The keys in a claim made by one of `by` (or, for `account:...`, signed by `person`).
 
-        Permanent: forged, made for another step or service, or for a transport key that is gone.
+        Permanent: forged, made for another step or service, or for a transport key that is gone or damaged.
         """
         context = step.context(claim.by, claim.to, claim.key, claim.says)
         wrap = _bytes(claim.wrap)
@@ -115,6 +116,8 @@ class Claims:
             raise Permanent("claim-forged") from error
         except KeyError as error:
             raise Permanent("claim-key-gone") from error
+        except WrongKey as error:
+            raise Permanent("claim-key-damaged") from error
         except NotForUs as error:
             raise Permanent("claim-wrong-key") from error
 

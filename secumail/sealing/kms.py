@@ -92,6 +92,8 @@ class KeyFile:
     async def unwrap(self, wrapped: bytes, context: str) -> bytes:
         version = int.from_bytes(wrapped[:_VERSION], "big")
         nonce, sealed = wrapped[_VERSION : _VERSION + _NONCE], wrapped[_VERSION + _NONCE :]
+        if version > self._current:
+            self._load()  # another replica has rotated since
         if version not in self._aeads:
             raise WrongKey(self._scope)
         try:

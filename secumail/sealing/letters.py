@@ -16,6 +16,7 @@ from secumail.errors import Refused
 from secumail.sealing.accounts import AccountKeys
 from secumail.sealing.hpke import NotForUs, PrivateKey, PublicKey
 from secumail.sealing.identities import Forged
+from secumail.sealing.kms import WrongKey
 from secumail.sealing.transport import Transport
 
 
@@ -121,7 +122,7 @@ async def read(transport: Transport, body: bytes, asker: str) -> Question:
         inside = Inside.model_validate_json(private.open(sealed, letter.context()))
         reply_key = PublicKey(base64.b64decode(inside.reply_key, validate=True))
         signature = base64.b64decode(inside.signature or "", validate=True)
-    except (ValidationError, ValueError, Forged, NotForUs, KeyError) as error:
+    except (ValidationError, ValueError, Forged, NotForUs, KeyError, WrongKey) as error:
         raise _refused() from error
     if letter.deadline < time.time():
         raise Refused("too-late", "The question's deadline has passed.", "Ask again.", 504)
