@@ -1,0 +1,13 @@
+"""What the kernel's unit tests share."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.kernel.keys import Installation
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    """Fresh keys of all services."""
+    return Installation(tmp_path)
