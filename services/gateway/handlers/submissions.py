@@ -15,6 +15,7 @@ from starlette.datastructures import UploadFile
 from secumail.errors import Refused
 from secumail.mailbox import entry as mailbox
 from secumail.mailbox.entry import Entry, Meta, entry_id
+from secumail.reasons import reason
 from secumail.spool.record import TERMINAL, Envelope, Record, State
 from secumail.spool.spool import NewMail
 from services.gateway.handlers.door import Asking, Behind, Door
@@ -25,16 +26,8 @@ router = APIRouter()
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _COVER_BYTES = 32 * 2**20
+_PNG = b"\x89PNG\r\n\x1a\n"
 MAX_WAIT = 30.0
-
-WORDS: dict[str, str] = {
-    "unknown-recipient": "There is no such address in this organisation.",
-    "suspended-recipient": "The mailbox is not in use at present.",
-    "no-relay": "This installation does not send mail outside the organisation.",
-    "malformed-recipient": "This is no mail address.",
-    "rejected-by-reviewer": "A reviewer decided that this mail may not go out.",
-}
-"""Reason code -> words, where the verdict's notice does not say it."""
 
 
 class Accepted(BaseModel):
@@ -136,7 +129,7 @@ async def send(
     envelope = Envelope(
         session.address, taken.recipients, taken.summary.__dict__, cover is not None, cover_name, cover_text
     )
-    new = NewMail(key, "submission", session.account, envelope, taken.raw, cover)
+    new = NewMail(key, "submission", session.account, envelope, taken.raw, cover, given=raw)
     accepted = await door.spool.submit(new)
     if not accepted.same:
         raise Refused(
@@ -193,27 +186,33 @@ async def _body(door: Door, request: Request) -> tuple[bytes, bytes | None, str,
     if kind == "message/rfc822":
         return await _limited(request, most), None, "", ""
     if kind == "multipart/form-data":
-        if int(request.headers.get("content-length", "0") or 0) > most + _COVER_BYTES:
-            raise _too_large(most)
-        async with request.form(max_files=2, max_fields=4) as form:
-            message, cover = form.get("message"), form.get("cover")
-            if not isinstance(message, UploadFile) or not isinstance(cover, UploadFile):
-                raise Refused(
-                    "malformed-request",
-                    "message or cover is missing.",
-                    "Send both as files of the form.",
-                    400,
-                )
-            raw = await message.read()
-            if len(raw) > most:
-                raise _too_large(most)
-            text = form.get("cover_text")
-            name = cover.filename or "picture.png"
-            return raw, await cover.read(), name, text if isinstance(text, str) else ""
+        return await _form(request, most)
     raise Refused(
         "media-type", "The body is neither message/rfc822 nor multipart/form-data.",
         "Send the raw mail with Content-Type: message/rfc822.", 415,
     )  # fmt: skip
+
+
+async def _form(request: Request, most: int) -> tuple[bytes, bytes | None, str, str]:
+    """A mail and the picture to hide it in. Its size is known beforehand: the parser writes files to disk."""
+    declared = request.headers.get("content-length", "")
+    if not declared.isdigit():
+        raise Refused("length-required", "The form has no Content-Length.", "Send it in one piece.", 411)
+    if int(declared) > most + _COVER_BYTES:
+        raise _too_large(most)
+    async with request.form(max_files=2, max_fields=4) as form:
+        message, cover = form.get("message"), form.get("cover")
+        if not isinstance(message, UploadFile) or not isinstance(cover, UploadFile):
+            raise Refused("malformed-request", "message or cover is missing.", "Send both as files of the form.", 400)
+        raw, picture = await message.read(), await cover.read()
+        text = form.get("cover_text")
+    if len(raw) > most:
+        raise _too_large(most)
+    # What stego refuses later costs the sender a bounce; the commonest mistakes are told at once.
+    if len(picture) > _COVER_BYTES or not picture.startswith(_PNG):
+        code = "cover-file-too-large" if len(picture) > _COVER_BYTES else "cover-not-png"
+        raise Refused(code, reason(code).words, "Send another picture.", 422)
+    return raw, picture, cover.filename or "picture.png", text if isinstance(text, str) else ""
 
 
 async def _limited(request: Request, most: int) -> bytes:
@@ -272,7 +271,7 @@ def _submission(id_: UUID, records: Sequence[Record], meta: Meta | None) -> Subm
                 address=addresses[r.index] if r.index < len(addresses) else f"recipient {r.index + 1}",
                 state=r.state,
                 reason=r.reason,
-                words=notice or WORDS.get(r.reason or ""),
+                words=notice or (reason(r.reason).words if r.reason else None),
             )
     recipients = [rows[index] for index in sorted(rows)]
     settled = all(r.state in TERMINAL or r.state is State.HELD for r in recipients) and bool(recipients)

@@ -1,0 +1,53 @@
+"""Why a recipient was not served: each stable code's enhanced status (RFC 3463) and its words. One table for all.
+
+delivery writes them into bounces, the gateway shows them to the sender. A code that is not here gets words too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reason:
+    """`status` for mail programs, `words` for people: what is wrong, and what to do where something can be done."""
+
+    status: str
+    words: str
+
+
+_OTHER = Reason("5.0.0", "It could not be delivered; ask your administrator to look at its trace.")
+
+_PICTURE = "5.6.0"
+_PHOTOGRAPH = "Choose a photograph saved as an 8-bit PNG."
+
+REASONS: Mapping[str, Reason] = {
+    "unknown-recipient": Reason("5.1.1", "There is no such address in this organisation."),
+    "suspended-recipient": Reason("5.2.1", "The mailbox is not in use at present."),
+    "malformed-recipient": Reason("5.1.3", "This is no mail address."),
+    "no-relay": Reason("5.7.1", "This installation does not send mail outside the organisation."),
+    "rejected-by-reviewer": Reason("5.7.1", "A reviewer decided that this mail may not go out."),
+    # A hidden mail's picture (services/stego) can't carry it.
+    "cover-file-too-large": Reason(_PICTURE, "The picture's file is too large. Scale the picture down."),
+    "cover-too-many-pixels": Reason(_PICTURE, "The picture has too many pixels. Scale it down."),
+    "cover-too-small": Reason(_PICTURE, "The picture is too small to hide a mail. Choose a larger photograph."),
+    "cover-palette": Reason(_PICTURE, f"The picture has a palette of colours, which shows every change. {_PHOTOGRAPH}"),
+    "cover-depth": Reason(_PICTURE, f"The picture has not 8 bits a sample. {_PHOTOGRAPH}"),
+    "cover-animated": Reason(_PICTURE, f"The picture is animated. {_PHOTOGRAPH}"),
+    "cover-transparent": Reason(_PICTURE, "The picture has transparent parts. Flatten it and save it as PNG again."),
+    "cover-smooth": Reason(_PICTURE, "The picture is too smooth: every change shows. Choose one with texture."),
+    "cover-damaged": Reason(_PICTURE, "The picture is cut off or damaged. Fetch the file again, or choose another."),
+    "cover-jpeg": Reason(_PICTURE, f"The picture is a JPEG, which cannot hide a mail. {_PHOTOGRAPH}"),
+    "cover-not-png": Reason(_PICTURE, f"The picture is not a PNG. {_PHOTOGRAPH}"),
+    "payload-too-large": Reason(
+        "5.3.4", "The mail is too long for its picture. Choose one with more pixels, or leave out attachments."
+    ),
+    "carrier-name": Reason(_PICTURE, "The picture's name is no plain file name. Give one such as garden.png."),
+    "carrier-text": Reason(_PICTURE, "The text beside the picture has characters no mail can hold. Type it anew."),
+    "carrier-header": Reason(_PICTURE, "A header field cannot stand in the mail with the picture. Type it anew."),
+    "carrier-too-large": Reason("5.3.4", "The picture with the mail in it is too large. Choose one with fewer pixels."),
+}
+
+
+def reason(code: str | None) -> Reason:
+    """What to say of a code, also of one that is younger than this table."""
+    return REASONS.get(code or "", _OTHER)
