@@ -10,8 +10,6 @@ from secumail.store.blobs import BlobRef, Blobs
 from secumail.store.client import Collection
 from secumail.store.grouped import Grouped
 
-PAGE = 200
-
 
 class Mailboxes:
     """All mailboxes; the account in each call says whose."""
@@ -38,7 +36,7 @@ class Mailboxes:
         if before is not None:
             at, id_ = before
             query["$or"] = [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": id_}}]
-        cursor = self._entries.find(query, {"body": 0}).sort([("at", -1), ("_id", -1)]).limit(min(limit, PAGE))
+        cursor = self._entries.find(query, {"body": 0}).sort([("at", -1), ("_id", -1)]).limit(limit)
         return [Entry.read(d) async for d in cursor]
 
     async def find(self, account: UUID, id_: UUID) -> Entry | None:

@@ -8,7 +8,7 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol
@@ -55,7 +55,10 @@ class Publish(Protocol):
 
 @dataclass(frozen=True)
 class NewMail:
-    """A mail to take in. `key` makes the submission recognisable: the same key is the same mail."""
+    """A mail to take in. `key` makes the submission recognisable: the same key is the same mail.
+
+    `given`: the mail as the client gave it, where `raw` has something of the moment in it (a Date of ours).
+    """
 
     key: bytes
     origin: Origin
@@ -63,6 +66,7 @@ class NewMail:
     envelope: Envelope
     raw: bytes
     cover: bytes | None = None
+    given: bytes | None = None
 
     @cached_property
     def id(self) -> UUID:
@@ -71,8 +75,9 @@ class NewMail:
 
     def fingerprint(self) -> bytes:
         """Tells whether a repeated key comes with the same mail."""
-        digest = hashlib.sha256(self.envelope.encode())
-        digest.update(hashlib.sha256(self.raw).digest())
+        # The summary is left out: it says nothing that the mail does not, and repeats the moment's Date.
+        digest = hashlib.sha256(replace(self.envelope, summary={}).encode())
+        digest.update(hashlib.sha256(self.raw if self.given is None else self.given).digest())
         digest.update(hashlib.sha256(self.cover or b"").digest())
         return digest.digest()
 
