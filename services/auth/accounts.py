@@ -98,7 +98,7 @@ class Account:
 def check_address(address: str, domains: tuple[str, ...]) -> str:
     """The address in its normal form; Refused for one that is none, or not of this organisation."""
     address = normal(address)
-    if not _ADDRESS.match(address):
+    if not _ADDRESS.match(address) or not address.isprintable():
         raise Refused("address-malformed", "This is no mail address.", "Write it as name@domain.")
     if address.rpartition("@")[2] not in domains:
         raise Refused(

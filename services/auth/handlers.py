@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 
 Publish = Callable[[AccountChanged], Awaitable[None]]
 
-_WRONG = Refused("wrong-credentials", "Address and password do not match an active account.", "Check both.", 401)
-
 
 class Auth:
     """The answers, over the ports."""
@@ -74,12 +72,12 @@ class Auth:
         account = await self._store.by_lookup(await lookup(self._address_scope, command.address))
         if account is None:
             await self._hashing.split(command.password, passwords.new_salt(), self._hashing.cost)
-            raise _WRONG
+            raise _wrong()
         credential = account.credential
         halves = await self._hashing.split(command.password, credential.salt, credential.cost)
         if await self._verifier(account.id, halves) != credential.verifier or account.status != "active":
             await self._acts.record(account.id, "log-in-refused", account.id)
-            raise _WRONG
+            raise _wrong()
         keys = accounts.unlock(account, halves, await self._custody(account.id))
         await self._acts.record(account.id, "logged-in", account.id)
         profile = await self._profile(account)
@@ -120,6 +118,8 @@ class Auth:
     async def set_roles(self, command: SetRoles, actor: UUID | None) -> Done:
         """Give roles."""
         await self._administrator(actor)
+        if command.account == actor and "administrator" not in command.roles:
+            raise Refused("not-yourself", "An administrator can't give up that role alone.", "Ask another one.")
         await self._change(await self._existing(command.account), "roles", roles=command.roles)
         await self._acts.record(actor, f"roles:{'+'.join(command.roles)}", command.account)
         return Done()
@@ -233,6 +233,11 @@ class Auth:
 
     async def _profile(self, account: Account) -> Profile:
         return Profile.decode(await self._profiles.unwrap(account.profile, f"profile/{account.id}"))
+
+
+def _wrong() -> Refused:
+    # A fresh one each time: one that is raised again and again keeps every frame it was raised in, passwords too.
+    return Refused("wrong-credentials", "Address and password do not match an active account.", "Check both.", 401)
 
 
 def _forbidden(role: str) -> Refused:
