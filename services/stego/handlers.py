@@ -21,11 +21,12 @@ from secumail.mailbox.summary import summarise
 from secumail.sealing.claims import Claims, Step, TransitKeys
 from secumail.spool.record import Envelope, Recipient, Record, Stage
 from secumail.spool.spool import Advance, Spool
-from services.stego.carrier import MailHeaders, carrier
+from services.stego.carrier import CarrierRefused, MailHeaders, carrier
 from services.stego.payload import KEY_SIZE
 from services.stego.ports import Embedder
 
 MAX_IMAGE = 16 * 2**20
+"""Bytes of a picture that can be revealed, so also of one that anything is hidden in."""
 
 
 class Concealment:
@@ -54,6 +55,10 @@ class Concealment:
         try:
             async with self._one:
                 image = await asyncio.to_thread(self._embedder.hide, cover, signed, key)
+            if len(image) > MAX_IMAGE:
+                raise CarrierRefused(
+                    "too-large", "The picture with the mail in it is too large.", "Take a smaller one."
+                )
             mail = carrier(self._headers(record, envelope), image, envelope.cover_name, envelope.cover_text)
         except Refused as refused:
             return await self._failed(record, keys, refused.code)

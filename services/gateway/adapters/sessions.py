@@ -32,6 +32,7 @@ class Sessions:
         self._directory = directory
         self._idle = idle
         self._end = end
+        self._fresh = min(_FRESH, idle.total_seconds() / 10)
         self._open: OrderedDict[bytes, tuple[float, datetime, Session]] = OrderedDict()
 
     async def add(self, stored: Stored) -> None:
@@ -73,7 +74,7 @@ class Sessions:
         # A write for each request would cost more than the request: slide when a tenth of the time is gone.
         if ends - found["ends"] > self._idle / 10:
             await self._sessions.update_one({"_id": id_}, {"$set": {"ends": ends}})
-        self._open[id_] = (time.monotonic() + _FRESH, ends, session)
+        self._open[id_] = (time.monotonic() + self._fresh, ends, session)
         self._open.move_to_end(id_)
         if len(self._open) > _REMEMBERED:
             self._open.popitem(last=False)

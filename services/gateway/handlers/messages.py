@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
@@ -303,8 +303,8 @@ def _position(cursor: str | None) -> tuple[datetime, UUID] | None:
         return None
     try:
         at, id_ = base64.urlsafe_b64decode(cursor).decode().rsplit("/", 1)
-        return datetime.fromisoformat(at), UUID(id_)
-    except ValueError as error:
+        return datetime.fromisoformat(at).astimezone(UTC), UUID(id_)
+    except (ValueError, OverflowError) as error:
         raise Refused("cursor-malformed", "The cursor is not one of ours.", "Begin again without a cursor.") from error
 
 

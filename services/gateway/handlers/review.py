@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from services.gateway.sessions import Session
 router = APIRouter()
 
 AT_ONCE = 200
+_ETAG = re.compile(r'"([0-9]{1,9})"\Z')
 
 
 class HeldMail(BaseModel):
@@ -135,10 +137,10 @@ async def put_lists(
 ) -> dict[str, Any]:
     """Replace the lists. For reviewers and administrators."""
     session.require("reviewer", "administrator")
-    version = (if_match or "").strip('"')
-    if not version.isdigit():
+    version = _ETAG.match(if_match or "")
+    if version is None:
         raise Refused("if-match-missing", "The request has no If-Match.", "Send the ETag that GET gave you.", 428)
-    command = PutLists(lists=json.dumps(given), expects=int(version))
+    command = PutLists(lists=json.dumps(given), expects=int(version[1]))
     lists: dict[str, Any] = json.loads((await door.ask(command, ListsReply, session.actor)).lists)
     response.headers["ETag"] = f'"{lists["version"]}"'
     return lists
