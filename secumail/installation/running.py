@@ -78,7 +78,8 @@ def detach(home: Home) -> None:
     while not is_up(home):
         ended, _ = os.waitpid(supervisor, os.WNOHANG)
         if ended or time.monotonic() > deadline:
-            raise Refused("not-up", "The installation did not come up.", f"Its log says why: {home.log(SUPERVISOR)}")
+            said = home.log(SUPERVISOR).read_text().rstrip().rpartition("\n")[2]
+            raise Refused("not-up", f"It did not come up: {said}", f"More is in {home.log(SUPERVISOR)}")
         time.sleep(0.05)
 
 
@@ -92,6 +93,8 @@ def _live_behind(home: Home, log: int) -> NoReturn:
     try:
         asyncio.run(serve(home, lambda: None))
         code = 0
+    except Refused as refused:
+        print(f"{refused.words} {refused.fix}", file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     finally:

@@ -14,6 +14,7 @@ from secumail.errors import Refused
 from secumail.installation import broker, certificates, credentials, database
 from secumail.installation.home import Home, private_directory
 from secumail.installation.keys import prepare_keys
+from secumail.installation.probes import listens
 from secumail.installation.process import INFRASTRUCTURE, Child, end_orphans
 from secumail.installation.program import Program
 from secumail.installation.replica import Rights
@@ -71,6 +72,7 @@ class Stack:
         try:
             self._lock.enter_context(locked(self.home))
             await asyncio.to_thread(end_orphans, self.home)
+            await self._find_ports_free()
             await self._start()
         except BaseException:
             await self.stop()
@@ -90,6 +92,16 @@ class Stack:
             await asyncio.gather(*(self._children[name].stop() for name in names if name in self._children))
         self._children.clear()
         self._lock.close()
+
+    async def _find_ports_free(self) -> None:
+        # Else a stranger's answers would be taken for our children's.
+        for name, port in self.home.ports.by_name().items():
+            if await listens(port):
+                raise Refused(
+                    "port-taken",
+                    f"Port {port}, for {name}, is taken.",
+                    "Stop who listens there, or choose another base port: secumail up --port N",
+                )
 
     async def _start(self) -> None:
         # A core file would hold keys; children inherit the limit.

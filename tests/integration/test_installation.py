@@ -217,6 +217,14 @@ async def test_stopping_leaves_no_process_and_another_port_keeps_the_data(tmp_pa
         assert await database_as(moved, "auth")["accounts"].find_one({"_id": "kept"}) is not None
 
 
+async def test_a_taken_port_is_named_before_anything_starts(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=f"Port {home.ports.amqps}, for broker, is taken") as refused:
+        async with Stack(Home(tmp_path, home.ports), services=()):
+            pass
+    assert "secumail up --port" in refused.value.fix
+    assert records(Home(tmp_path)) == []
+
+
 HOLD = """
 import asyncio, sys
 from pathlib import Path
