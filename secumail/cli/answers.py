@@ -1,0 +1,165 @@
+"""What the API answers, as far as the commands read it (GET /api/v1/openapi.json describes all of it).
+
+`--json` prints the answers themselves, with every field the API has.
+"""
+
+from typing import Any, TypedDict
+
+
+class SessionBegun(TypedDict):
+    """POST /sessions."""
+
+    token: str
+    account: str
+    address: str
+    display_name: str
+    roles: list[str]
+    idle_seconds: int
+
+
+class Myself(TypedDict):
+    """GET /sessions/current."""
+
+    account: str
+    address: str
+    display_name: str
+    roles: list[str]
+
+
+class Account(TypedDict):
+    """One of GET /accounts."""
+
+    account: str
+    address: str
+    display_name: str
+    roles: list[str]
+    status: str
+
+
+class Accepted(TypedDict):
+    """POST /messages."""
+
+    id: str
+    state: str
+    recipients: int
+
+
+class Recipient(TypedDict):
+    """One recipient of a submission."""
+
+    address: str
+    state: str
+    reason: str | None
+    words: str | None
+
+
+class Submission(TypedDict):
+    """GET /submissions/{id}."""
+
+    id: str
+    accepted: str
+    settled: bool
+    stuck: str | None
+    recipients: list[Recipient]
+
+
+class TraceStep(TypedDict):
+    """One step of a trace."""
+
+    at: str
+    after_ms: int
+    actor: str
+    step: str
+    mail: str
+
+
+class Trace(TypedDict):
+    """GET /submissions/{id}/trace."""
+
+    id: str
+    trace: str
+    steps: list[TraceStep]
+
+
+class Row(TypedDict):
+    """One mail in a list: `id` is the entry in this mailbox, `mail` the mail itself."""
+
+    id: str
+    mail: str
+    role: str
+    folder: str
+    flags: list[str]
+    at: str
+    size: int
+    subject: str
+    sender: str
+    to: list[str]
+    preview: str
+    attachments: int
+
+
+class Attachment(TypedDict):
+    """One attachment; `number` counts from 1."""
+
+    number: int
+    name: str
+    type: str
+    size: int
+
+
+class Signature(TypedDict):
+    """What a mail's signature is worth."""
+
+    state: str
+    words: str
+    signer: str | None
+
+
+class Mail(TypedDict):
+    """GET /messages/{id}."""
+
+    id: str
+    mail: str
+    folder: str
+    flags: list[str]
+    at: str
+    subject: str
+    sender: str
+    to: list[str]
+    cc: list[str]
+    date: str
+    text: str
+    html: str
+    attachments: list[Attachment]
+    signature: Signature
+    hidden: bool
+
+
+class FolderCount(TypedDict):
+    """One of GET /folders."""
+
+    folder: str
+    mails: int
+    unseen: int
+
+
+class HeldMail(TypedDict):
+    """GET /quarantine/{id}."""
+
+    id: str
+    mail: str
+    code: str
+    reason: str
+    findings: list[dict[str, Any]]
+    sender: str
+    recipients: list[str]
+    message: Mail
+
+
+class Decided(TypedDict):
+    """What became of one held mail."""
+
+    id: str
+    done: bool
+    code: str | None
+    words: str | None

@@ -1,0 +1,198 @@
+"""The public API over HTTPS, as commands use it: every fault is a Refused with words, every wait is bounded."""
+
+import itertools
+import ssl
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, cast
+from uuid import uuid4
+
+import httpx
+
+from secumail.cli import session
+from secumail.cli.answers import Accepted, Row
+from secumail.errors import Refused
+
+PAGE = 200
+TRIES = 5
+PATIENCE = 60.0
+"""Seconds after which nothing is tried again."""
+_TIMEOUT = httpx.Timeout(60.0, connect=10.0)  # an answer may take 30 s: GET /submissions/{id}?wait=30
+_PAUSE = 0.2
+_NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout)
+
+
+@dataclass(frozen=True)
+class Cover:
+    """A picture to hide a mail in, and the text that goes with it."""
+
+    name: str
+    picture: bytes
+    text: str
+
+
+class Client:
+    """One server, and (with a token) one session on it.
+
+    A request that may be repeated is repeated when its connection is lost, or when the server is too busy and
+    says so (429, 503: Retry-After); at most TRIES times and PATIENCE seconds.
+    """
+
+    def __init__(self, url: str, ca: str | None = None, token: str = "", address: str = "") -> None:
+        self._url = url.rstrip("/")
+        self._address = address
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=f"{self._url}/api/v1", headers=headers, timeout=_TIMEOUT, verify=_trust(ca))
+        self._reached = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **params: Any) -> Any:
+        """GET: the answer's JSON."""
+        given = {name: value for name, value in params.items() if value is not None}
+        return _json(self._request("GET", path, params=given))
+
+    def content(self, path: str) -> bytes:
+        """GET: the answer's bytes."""
+        return self._request("GET", path).content
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """POST a JSON body. Never repeated when the answer was lost: it may have been done."""
+        return _json(self._request("POST", path, repeatable=False, json=body))
+
+    def patch(self, path: str, body: Any) -> None:
+        """PATCH. Flags, folders, roles: doing it twice is doing it once."""
+        self._request("PATCH", path, json=body)
+
+    def put(self, path: str, body: Any, version: str) -> Any:
+        """PUT what was changed of `version`; Refused `changed-meanwhile` where it is no longer the current one."""
+        return _json(self._request("PUT", path, repeatable=False, json=body, headers={"If-Match": f'"{version}"'}))
+
+    def delete(self, path: str) -> None:
+        """DELETE. Not repeated: the second answer would be that there is no such thing."""
+        self._request("DELETE", path, repeatable=False)
+
+    def send(self, raw: bytes, to: Sequence[str] = (), cover: Cover | None = None, key: str | None = None) -> Accepted:
+        """Send a raw mail. The same `key` (made afresh here) goes with every repetition: it is kept once."""
+        headers = {"Idempotency-Key": key or uuid4().hex}
+        params = {"to": list(to)} if to else None
+        if cover is None:
+            headers["Content-Type"] = "message/rfc822"
+            answer = self._request("POST", "/messages", params=params, headers=headers, content=raw)
+        else:
+            answer = self._request(
+                "POST", "/messages", params=params, headers=headers, data={"cover_text": cover.text},
+                files={"message": ("mail.eml", raw), "cover": (cover.name, cover.picture, "image/png")},
+            )  # fmt: skip
+        return cast(Accepted, _json(answer))
+
+    def rows(self, path: str, most: int | None = None, **params: Any) -> Iterator[Row]:
+        """The rows of a paged list, newest first; all of them, or at most `most`."""
+        cursor: str | None = None
+        left = most
+        while left is None or left > 0:
+            page = self.get(path, limit=min(PAGE, left or PAGE), cursor=cursor, **params)
+            yield from page["data"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+            left = None if left is None else left - len(page["data"])
+
+    def _request(self, method: str, path: str, *, repeatable: bool = True, **options: Any) -> httpx.Response:
+        ends = time.monotonic() + PATIENCE
+        for attempt in itertools.count(1):
+            pause = _PAUSE * 2**attempt
+            try:
+                answer = self._http.request(method, path, **options)
+            except httpx.TransportError as error:
+                missed = isinstance(error, _NOT_REACHED)
+                # Who was there a moment ago is restarting, perhaps; who never was is not running.
+                again = self._reached if missed else repeatable
+                if not again or attempt >= TRIES or time.monotonic() + pause > ends:
+                    raise self._lost(error, missed) from error
+                self._reached = self._reached or not missed
+            else:
+                self._reached = True
+                # 429 means that nothing was done; 503 leaves it open.
+                busy = answer.status_code == 429 or (answer.status_code == 503 and repeatable)
+                pause = max(pause, _retry_after(answer.headers))
+                if not busy or attempt >= TRIES or time.monotonic() + pause > ends:
+                    return self._checked(answer)
+            time.sleep(pause)
+        raise AssertionError("count() has no end")
+
+    def _lost(self, error: httpx.TransportError, missed: bool) -> Refused:
+        if _untrusted(error):
+            return Refused(
+                "not-trusted", f"{self._url} shows a certificate that is not trusted here.",
+                "Name the installation's authority: secumail login ADDRESS --ca FILE (its .run/tls/ca.pem).",
+            )  # fmt: skip
+        if missed:
+            return Refused("not-running", f"SecuMail is not running at {self._url}.", "Start it with `make run`.")
+        return Refused(
+            "connection-lost", f"The connection to {self._url} was lost before the answer came.",
+            "Look whether it was done; if not, try again.",
+        )  # fmt: skip
+
+    def _checked(self, answer: httpx.Response) -> httpx.Response:
+        if answer.is_success:
+            return answer
+        try:
+            problem = answer.json()
+            code, words, fix = str(problem["code"]), str(problem["detail"]), str(problem["fix"])
+        except (ValueError, KeyError, TypeError):
+            raise _foreign(answer) from None
+        if answer.status_code == 401 and self._address:
+            fix = f"Run: secumail login {self._address}"
+        raise Refused(code, words, fix, answer.status_code)
+
+
+def logged_in() -> Client:
+    """The client of who is logged in on this machine; Refused where nobody is."""
+    kept = session.read()
+    return Client(kept.url, kept.ca, kept.token, kept.address)
+
+
+def _trust(ca: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        fix = "Name the PEM file with the installation's authority: --ca FILE"
+        raise Refused("no-certificate", f"{ca} holds no certificate that can be read.", fix) from error
+
+
+def _untrusted(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    stated = headers.get("Retry-After", "")
+    return float(stated) if stated.isdigit() else 0.0
+
+
+def _json(answer: httpx.Response) -> Any:
+    if not answer.content:
+        return None
+    try:
+        return answer.json()
+    except ValueError:
+        raise _foreign(answer) from None
+
+
+def _foreign(answer: httpx.Response) -> Refused:
+    return Refused(
+        f"http-{answer.status_code}", f"{answer.url.host} answered, but not as SecuMail does ({answer.status_code}).",
+        "Look at the address you gave with --url.", answer.status_code,
+    )  # fmt: skip

@@ -1,0 +1,208 @@
+"""gateway's commands: send, and see what became of it."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+from uuid import uuid4
+
+import typer
+from rich.progress import track
+
+from secumail.cli.answers import Recipient, Submission, Trace
+from secumail.cli.client import Client, Cover, logged_in
+from secumail.cli.output import Json, chosen, emit, local, pairs, progress_console, say, short, tabulate
+from secumail.errors import Refused
+
+commands = typer.Typer(no_args_is_help=True)
+T = TypeVar("T")
+
+WAIT = 30
+"""Seconds that `--wait` waits for a mail: as long as the API does at once."""
+
+STATES = {
+    "accepted": "on its way",
+    "queued": "on its way",
+    "held": "held for review",
+    "deferred": "will be tried again",
+    "delivered": "delivered",
+    "bounced": "could not be delivered",
+    "rejected": "refused by a reviewer",
+    "cancelled": "cancelled",
+    "expired": "given up",
+}
+_FAILED = frozenset({"bounced", "rejected", "expired"})
+
+SentId = Annotated[str, typer.Argument(metavar="ID", help="As `send` or `inbox --folder sent` shows it.")]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of one file: `id` where it was accepted, `fault` where it was not."""
+
+    file: str
+    id: str | None = None
+    recipients: int = 0
+    submission: Submission | None = None
+    fault: Refused | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Not accepted, or (where it was waited for) not settled, or not for everybody. Held is no failure."""
+        if self.fault is not None:
+            return True
+        if self.submission is None:
+            return False
+        states = {recipient["state"] for recipient in self.submission["recipients"]}
+        return not self.submission["settled"] or bool(states & _FAILED)
+
+    @property
+    def words(self) -> str:
+        """In a few words."""
+        if self.fault is not None:
+            return f"{self.fault.words} {self.fault.fix}"
+        if self.submission is None:
+            return "accepted"
+        counts: dict[str, int] = {}
+        for recipient in self.submission["recipients"]:
+            counts[_words(recipient)] = counts.get(_words(recipient), 0) + 1
+        told = [
+            f"{count} x {words}" if len(self.submission["recipients"]) > 1 else words for words, count in counts.items()
+        ]
+        return "; ".join([*told, *_stuck(self.submission)])
+
+    def document(self) -> dict[str, object]:
+        """For programs: `submission` as the API has it."""
+        problem = {"code": self.fault.code, "error": self.fault.words, "fix": self.fault.fix} if self.fault else None
+        return {
+            "file": self.file, "id": self.id, "recipients": self.recipients, "failed": self.failed,
+            "submission": self.submission, "problem": problem,
+        }  # fmt: skip
+
+
+@commands.command()
+def send(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Raw mails (RFC 5322); - is standard input.")],
+    to: Annotated[list[str] | None, typer.Option("--to", help="A recipient, instead of those in the mail.")] = None,
+    cover: Annotated[Path | None, typer.Option(help="A PNG photograph to hide the mail in.")] = None,
+    cover_text: Annotated[str, typer.Option(help="The text of the mail that carries the picture.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help=f"Until it has arrived or is held; {WAIT} s at most.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send raw mails. Accepted means kept. Exit code 1 where one was refused, or (with --wait) did not arrive.
+
+    A mail that is held for review has not failed.
+    """
+    picture = Cover(cover.name, cover.read_bytes(), cover_text) if cover is not None else None
+    with logged_in() as client:
+        done = [_sent(client, file, to or (), picture) for file in _watched(files, "sending")]
+        if wait:
+            done = [_settled(client, sent) for sent in _watched(done, "waiting")]
+    if as_json:
+        emit([sent.document() for sent in done])
+    elif len(done) == 1 and done[0].fault is not None:
+        raise done[0].fault
+    else:
+        for sent in done if len(done) == 1 else ():
+            say(f"{sent.id}: {sent.words}")
+        if len(done) > 1:
+            _summary(done)
+    raise typer.Exit(1 if any(sent.failed for sent in done) else 0)
+
+
+@commands.command()
+def sent(id: SentId, as_json: Json = False) -> None:
+    """What became of a mail you sent, recipient by recipient."""
+    with logged_in() as client:
+        submission: Submission = client.get(f"/submissions/{_sent_mail(client, id)}")
+    if as_json:
+        emit(submission)
+        return
+    say(f"Mail {submission['id']}, accepted {local(submission['accepted'])}")
+    tabulate(
+        ("recipient", "state", ""),
+        ((r["address"], r["state"], r["words"] or STATES.get(r["state"], "")) for r in submission["recipients"]),
+    )
+    for words in _stuck(submission):
+        say(words)
+
+
+@commands.command()
+def trace(id: SentId, as_json: Json = False) -> None:
+    """The way of a mail, step by step."""
+    with logged_in() as client:
+        told: Trace = client.get(f"/submissions/{_sent_mail(client, id)}/trace")
+    if as_json:
+        emit(told)
+        return
+    parts = list(dict.fromkeys(step["mail"] for step in told["steps"] if step["mail"] != told["id"]))
+    pairs((("Mail", told["id"]), ("Trace", told["trace"] or "not recorded")))
+    before = 0
+    rows = []
+    for step in told["steps"]:
+        part = f"part {parts.index(step['mail']) + 1} of {len(parts)}" if step["mail"] in parts else ""
+        rows.append((step["after_ms"], f"+{step['after_ms'] - before}", step["actor"], step["step"], part))
+        before = step["after_ms"]
+    tabulate((">ms", ">", "who", "step", ""), rows)
+
+
+def _sent(client: Client, file: str, to: Sequence[str], cover: Cover | None) -> Sent:
+    name = "standard input" if file == "-" else file
+    try:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        # One key for this file, however often the client has to repeat itself.
+        accepted = client.send(raw, to, cover, uuid4().hex)
+    except Refused as refused:
+        return Sent(name, fault=refused)
+    except OSError as error:
+        return Sent(name, fault=Refused("file", f"{file}: {error.strerror}.", "Look at the file's name."))
+    return Sent(name, accepted["id"], accepted["recipients"])
+
+
+def _settled(client: Client, sent: Sent) -> Sent:
+    if sent.id is None:
+        return sent
+    try:
+        submission: Submission = client.get(f"/submissions/{sent.id}", wait=WAIT)
+    except Refused as refused:
+        return Sent(sent.file, sent.id, sent.recipients, fault=refused)
+    return Sent(sent.file, sent.id, sent.recipients, submission)
+
+
+def _watched(work: Sequence[T], what: str) -> Iterable[T]:
+    """Each piece of work in turn, with a progress bar on a terminal where there are several."""
+    console = progress_console()
+    if len(work) < 2 or not console.is_terminal:
+        return work
+    return track(work, what, console=console, transient=True)
+
+
+def _summary(done: Sequence[Sent]) -> None:
+    tabulate(
+        ("file", "mail", "", "what became of it"),
+        ((d.file, short(d.id or ""), "failed" if d.failed else "", d.words) for d in done),
+    )
+    failed = sum(d.failed for d in done)
+    say(f"{len(done)} mails: {len(done) - failed} sent, {failed} failed.")
+
+
+def _words(recipient: Recipient) -> str:
+    state = STATES.get(recipient["state"], recipient["state"])
+    return f"{state}: {recipient['words']}" if recipient["words"] else state
+
+
+def _stuck(submission: Submission) -> list[str]:
+    if submission["stuck"] is None:
+        return []
+    return [f"It stands still ({submission['stuck']}); nothing is lost. An operator has to look: secumail dead ls"]
+
+
+def _sent_mail(client: Client, given: str) -> str:
+    """The mail's id, from it or from the id of the entry in `sent`, or from the beginning of either."""
+    if len(given) == 36:
+        return given
+    known: dict[str, str] = {}
+    for row in client.rows("/messages", 200, folder="sent"):
+        known |= {row["id"]: row["mail"], row["mail"]: row["mail"]}
+    return known[chosen(given, known, "sent mails")]
