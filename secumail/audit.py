@@ -108,10 +108,9 @@ class Sealer:
             by_count.setdefault(len(mail["steps"]), []).append(mail["_id"])
         for count, ids in by_count.items():
             # A mail that moved on meanwhile keeps its mark: it has steps that are not sealed yet.
-            await self._spool.update_many({"_id": {"$in": ids}}, {"$set": {"sealed": count}})
-            await self._spool.update_many(
-                {"_id": {"$in": ids}, f"steps.{count}": {"$exists": False}}, {"$unset": {"unsealed": ""}}
-            )
+            more = {"$gt": [{"$size": "$steps"}, count]}
+            mark = {"sealed": count, "unsealed": {"$cond": [more, True, "$$REMOVE"]}}
+            await self._spool.update_many({"_id": {"$in": ids}}, [{"$set": mark}])
         if acts:
             await self._acts.delete_many({"_id": {"$in": [a["_id"] for a in acts]}})
         return len(steps)

@@ -64,6 +64,9 @@ PUBLISHES: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
+HEARD = ("mail.blocked", "mail.rejected", "mail.delivered", "mail.deferred", "mail.bounced", "account.#")
+"""What the gateway listens to: what a person is told. The steps between would cost as much as the mail's answer."""
+
 ANSWERS = ("auth", "dlp", "crypto", "stego")
 """The services that answer commands."""
 
@@ -74,6 +77,11 @@ def queue(service: str, topic: str) -> WorkQueue:
         if (q.service, q.topic) == (service, topic):
             return q
     raise KeyError(f"{service}.{topic}")
+
+
+def is_work(routing_key: str) -> bool:
+    """Whether a queue must take an event of this key. (The others are news: nobody may be listening.)"""
+    return any(q.binding == routing_key for q in WORK_QUEUES)
 
 
 def consumers() -> tuple[str, ...]:
@@ -230,8 +238,9 @@ def _permission(user: str) -> dict[str, object]:
 def _topic_permissions() -> Iterator[dict[str, object]]:
     for user in SERVICES:
         writes = [topic.replace(".", r"\.") for topic in PUBLISHES[user]]
-        reads = r"^(mail\.#|account\.#|gateway\.replies\..*)$" if user == "gateway" else "^$"
-        yield {"user": user, "vhost": VHOST, "exchange": EVENTS, "write": _any(writes), "read": reads}
+        heard = r"^(mail\..+|account\..+)$" if user == "gateway" else "^$"
+        yield {"user": user, "vhost": VHOST, "exchange": EVENTS, "write": _any(writes), "read": heard}
+        reads = r"^gateway\.replies\..*$" if user == "gateway" else "^$"
         asks = r"^[a-z]+\.commands$" if user == "gateway" else r"^gateway\.replies\..*$"
         yield {"user": user, "vhost": VHOST, "exchange": COMMANDS, "write": asks, "read": reads}
 

@@ -58,7 +58,7 @@ class Asking:
         await replies.bind(topology.COMMANDS, self._replies)
         await replies.consume(self._on_reply, no_ack=True)
         ear = await channel.declare_queue(f"{self._service}.events.{uuid4().hex}", exclusive=True, auto_delete=True)
-        for pattern in ("mail.#", "account.#"):
+        for pattern in topology.HEARD:
             await ear.bind(topology.EVENTS, pattern)
 
         async def hear(message: AbstractIncomingMessage) -> None:

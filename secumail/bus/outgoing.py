@@ -1,4 +1,4 @@
-"""Publishing: persistent, confirmed by a quorum, and refused where no queue takes the event."""
+"""Publishing: persistent, confirmed by a quorum, and refused where no queue takes what must be worked on."""
 
 import asyncio
 import logging
@@ -102,9 +102,11 @@ class Outgoing:
             reply_to=reply_to,
             timestamp=datetime.now(UTC),
         )
+        # Work must find its queue; of news (mail.delivered) nobody may be there to hear.
+        mandatory = exchange != topology.EVENTS or topology.is_work(key)
         try:
             async with self._slots:
-                await self._exchanges[exchange].publish(message, key, mandatory=True, timeout=CONFIRM_TIMEOUT)
+                await self._exchanges[exchange].publish(message, key, mandatory=mandatory, timeout=CONFIRM_TIMEOUT)
         except (
             AMQPException,
             ChannelInvalidStateError,

@@ -121,7 +121,6 @@ class Advance:
     mime: BlobRef | None = None
     body: BlobRef | None = None
     meta: bytes | None = None
-    log: dict[str, Any] | None = None
     split: tuple[Part, ...] = ()
     actor: str | None = None
 
@@ -299,7 +298,6 @@ class Spool:
             "mime": change.mime.document() if change.mime is not None else None,
             "body": change.body.document() if change.body is not None else None,
             "meta": change.meta,
-            "log": change.log,
         }
         if change.split:
             fresh["split"] = [self._plan(record, part, now) for part in change.split]

@@ -26,7 +26,6 @@ INDEXES: Mapping[str, Sequence[Index]] = {
     "spool": (
         Index((("open", 1),), _where("open")),
         Index((("unsealed", 1),), _where("unsealed")),
-        Index((("log.at", 1),), _where("log.at")),
         Index((("stuck", 1),), _where("stuck")),
         Index((("body.id", 1),), _where("body.id")),
         Index((("expires", 1),), {"expireAfterSeconds": 0}),

@@ -5,7 +5,6 @@ from secumail.contracts.commands import GetLists, PutLists, Reject, Release
 from secumail.contracts.events import MailSubmitted
 from secumail.service import Service
 from services.dlp.adapters.mongodb import StoredLists
-from services.dlp.adapters.sent_log import SentLog
 from services.dlp.handlers import Filtering
 from services.dlp.settings import Settings
 
@@ -30,5 +29,4 @@ def wire(settings: Settings) -> Service:
     answer(Reject, filtering.reject)
     service.before_work(filtering.load)
     service.in_background(filtering.follow)
-    service.in_background(SentLog(service.database["spool"], service.mailboxes).run)
     return service

@@ -126,13 +126,12 @@ class Filtering:
             return await self._passed(record, record.recipients, keys, spooled.Verdict(_SYSTEM.code, _SYSTEM.notice))
         read, decision = await self._decide(raw, envelope)
         if len(decision.verdicts) > 1:
-            return await self._split(record, envelope, raw, decision, keys, event)
+            return await self._split(record, envelope, raw, read, decision, keys, event)
         verdict = decision.verdicts[0]
         shown = spooled.Verdict(verdict.code, verdict.notice)
         if verdict.action == "pass":
-            group = await self._reviewers()
-            line = holding.logged(record.id, envelope, read, record.size, verdict, group, datetime.now(UTC))
-            return await self._passed(record, record.recipients, keys, shown, line.document())
+            await self._log(record.id, envelope, read, record.size, verdict)
+            return await self._passed(record, record.recipients, keys, shown)
         await self._hold(record.id, envelope, raw, verdict, keys)
         return Advance(
             Stage.HELD,
@@ -156,7 +155,6 @@ class Filtering:
         recipients: Sequence[Recipient],
         keys: TransitKeys,
         verdict: spooled.Verdict,
-        line: dict[str, object] | None = None,
     ) -> Advance:
         return Advance(
             Stage.FILTERED,
@@ -164,12 +162,16 @@ class Filtering:
             (await self._filtered(record.id, record, keys),),
             recipients=tuple(r.to(State.QUEUED) for r in recipients),
             verdict=verdict,
-            log=line,
         )
 
     async def _filtered(self, mail: UUID, record: Record, keys: TransitKeys) -> MailFiltered:
         claim = await self._claims.seal(Step("mail.filtered", mail, record.generation), "crypto", keys, "pass")
         return MailFiltered(mail=mail, generation=record.generation, size=record.size, verdict="pass", claim=claim)
+
+    async def _log(self, mail: UUID, envelope: Envelope, read: message.Message, size: int, verdict: Verdict) -> None:
+        """A line of the reviewers' sent log. By the mail's id: a rerun writes no second one."""
+        line = holding.logged(mail, envelope, read, size, verdict, await self._reviewers(), datetime.now(UTC))
+        await self._mailboxes.file([line])
 
     async def _hold(self, mail: UUID, envelope: Envelope, raw: bytes, verdict: Verdict, keys: TransitKeys) -> None:
         group = await self._reviewers()
@@ -181,6 +183,7 @@ class Filtering:
         record: Record,
         envelope: Envelope,
         raw: bytes,
+        read: message.Message,
         decision: Decision,
         keys: TransitKeys,
         event: MailSubmitted,
@@ -194,6 +197,7 @@ class Filtering:
             if verdict.action == "pass":
                 recipients = tuple(r.to(State.QUEUED) for r in mine)
                 told: Event = await self._filtered(child, record, keys)
+                await self._log(child, envelope, read, record.size, verdict)
                 parts.append(Part(recipients, Stage.FILTERED, shown, f"passed:{verdict.code}", told))
             else:
                 await self._hold(child, envelope, raw, verdict, keys)
