@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from secumail.contracts.commands import Done, GetLists, ListsReply, PutLists, Reject, Release
 from secumail.directory import REVIEWERS
 from secumail.errors import Refused
-from secumail.mailbox.entry import Entry, Meta
+from secumail.mailbox.entry import Entry, Folder, Meta
 from secumail.sealing.claims import Step, TransitKeys
 from services.gateway.handlers.door import Asking, Behind, Door
 from services.gateway.handlers.messages import Mail, Page, opened_with, page, shown
@@ -93,16 +93,16 @@ async def raw_held(door: Behind, session: Asking, id: UUID) -> Response:
 
 @router.post("/quarantine/release", operation_id="releaseMails")
 async def release(door: Behind, session: Asking, given: Decide) -> list[Decided]:
-    """Let held mails go, in your name. For reviewers."""
+    """Let held mails go, in your name; from then on they stand in the sent log. For reviewers."""
     session.require("reviewer")
-    return [await _decide(door, session, id_, given.note, _release) for id_ in given.ids]
+    return [await _decide(door, session, id_, given.note, _release, "sent-log") for id_ in given.ids]
 
 
 @router.post("/quarantine/reject", operation_id="rejectMails")
 async def reject(door: Behind, session: Asking, given: Decide) -> list[Decided]:
     """Refuse held mails for good. For reviewers."""
     session.require("reviewer")
-    return [await _decide(door, session, id_, given.note, _reject) for id_ in given.ids]
+    return [await _decide(door, session, id_, given.note, _reject, "archive") for id_ in given.ids]
 
 
 @router.get("/sent-log", operation_id="listSentLog")
@@ -152,13 +152,13 @@ async def _held(door: Door, session: Session, id_: UUID) -> tuple[Entry, Meta, b
     return await opened_with(door, account, key, id_)
 
 
-async def _decide(door: Door, session: Session, id_: UUID, note: str, act: Any) -> Decided:
+async def _decide(door: Door, session: Session, id_: UUID, note: str, act: Any, to: Folder) -> Decided:
     try:
         entry, meta, _ = await _held(door, session, id_)
         if entry.folder != "quarantine":
             raise Refused("decided-already", "This mail is decided already.", "Look at the quarantine again.", 409)
         await act(door, session, meta, note)
-        await door.mailboxes.change(entry.account, [entry.id], add=["seen"], folder="archive")
+        await door.mailboxes.change(entry.account, [entry.id], add=["seen"], folder=to)
     except Refused as refused:
         return Decided(id=id_, done=False, code=refused.code, words=refused.words)
     return Decided(id=id_, done=True)
