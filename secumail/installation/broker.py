@@ -1,8 +1,9 @@
 """The private RabbitMQ: one node, loopback and TLS only, defined by secumail.topology at every boot.
 
 The Erlang VM is started directly and not through the distribution's scripts: those switch to a system user
-and put a shell between us and the process. A library path of its own halves the boot (4.0 s to 2.2 s on two
-cores): with every plugin on the code path, loading 700 modules tries to open 50 000 files that are not there.
+and put a shell between us and the process. The node gets a library path with what it needs and no more: with
+every plugin on it, Erlang looks for each module in all of their directories (52 000 failed opens in one boot), and
+the boot takes about twice as long (medians of three on two busy cores: 6.6 s with, 3.2 s without).
 """
 
 import asyncio

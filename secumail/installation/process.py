@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ from secumail.installation.home import Home, private_directory, write_private
 from secumail.installation.program import Program
 
 INFRASTRUCTURE = ("broker", "database", "epmd")
-"""In the order in which they stop, after all services: a node that has lost its epmd takes long to end."""
+"""What services stand on: it stops after them."""
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
@@ -214,20 +215,20 @@ def open_log(home: Home, name: str) -> Iterator[int]:
 
 
 def end_orphans(home: Home) -> list[str]:
-    """End what a killed supervisor left behind, and nothing else, in order; returns the names."""
-    left = {record.name: process for record in records(home) if (process := record.process()) is not None}
-    services = left.keys() - INFRASTRUCTURE
-    for names in (services, *({name} for name in INFRASTRUCTURE)):
-        _end([left[name] for name in names if name in left])
-    return list(left)
+    """End what a killed supervisor left behind, and nothing else, services first; returns the names."""
+    left = [record for record in records(home) if record.process() is not None]
+    _end([record for record in left if record.name not in INFRASTRUCTURE])
+    _end([record for record in left if record.name in INFRASTRUCTURE])
+    return [record.name for record in left]
 
 
-def _end(processes: Sequence[psutil.Process], grace: float = 20.0) -> None:
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _, stubborn = psutil.wait_procs(processes, timeout=grace)
-    for process in stubborn:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(stubborn, timeout=5)
+def _end(left: Sequence[Record], grace: float = 20.0) -> None:
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
+        for record in left:
+            if (process := record.process()) is not None:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
+        deadline = time.monotonic() + patience
+        # Not psutil's own waiting: that also waits until init has collected what ended long ago.
+        while any(record.process() is not None for record in left) and time.monotonic() < deadline:
+            time.sleep(_POLL)

@@ -87,8 +87,7 @@ class Stack:
     async def stop(self) -> None:
         """The public door first, then the services, then broker and database; everything within its grace."""
         services = [name for name in self._children if name not in (*INFRASTRUCTURE, "gateway")]
-        # The broker's end is slow and the database's quick: they end together. epmd is the broker's.
-        for names in (["gateway"], services, ["broker", "database"], ["epmd"]):
+        for names in (["gateway"], services, INFRASTRUCTURE):
             await asyncio.gather(*(self._children[name].stop() for name in names if name in self._children))
         self._children.clear()
         self._lock.close()
