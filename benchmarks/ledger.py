@@ -5,16 +5,15 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
-from secumail.installation.database import operator_url
-from secumail.installation.home import DATABASE, Home
-from secumail.store.client import connect
+from secumail.cli.operator import Access
+from secumail.installation.home import Home
 
 
 class Ledger:
     """The records of an installation."""
 
     def __init__(self, home: Home) -> None:
-        self._spool = connect(operator_url(home), str(home.ca), "benchmark")[DATABASE]["spool"]
+        self._spool = Access.open(home.path).database()["spool"]
 
     async def all_done(self, mails: Sequence[str], within: float) -> None:
         """Wait until every mail has ended; TimeoutError otherwise."""

@@ -24,7 +24,7 @@ from benchmarks.ledger import Ledger
 from benchmarks.load import Letter, send
 from secumail.installation.home import Home, Ports
 from secumail.installation.supervisor import Stack
-from tests.corpus import addressed, raw_mails
+from tests.corpus import files, readdressed
 from tests.people import Office
 
 PEOPLE = 10
@@ -40,11 +40,15 @@ async def measure(mails: int) -> dict[str, Any]:
             office = Office(home)
             people = [await office.newcomer() for _ in range(PEOPLE)]
             tokens = [p.headers["Authorization"].removeprefix("Bearer ") for p in people]
-            corpus = raw_mails()
+            corpus = files()[: mails + 200]
             letters = [
                 Letter(
                     tokens[i % PEOPLE],
-                    addressed(corpus[i % len(corpus)], people[i % PEOPLE].address, people[(i + 1) % PEOPLE].address),
+                    readdressed(
+                        corpus[i % len(corpus)].read_bytes(),
+                        people[i % PEOPLE].address,
+                        people[(i + 1) % PEOPLE].address,
+                    ),
                 )
                 for i in range(mails)
             ]
