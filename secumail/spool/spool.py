@@ -6,6 +6,7 @@ done publishes the stored event again, and nothing else.
 import asyncio
 import hashlib
 import logging
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -261,27 +262,29 @@ class Spool:
 
     async def advance(self, record: Record, change: Advance) -> bool:
         """Write a step's outcome if the mail still stands where it stood, then publish. False: it had moved."""
-        # In milliseconds, as the store keeps it: it tells this write from a racer's.
-        now = _milliseconds(datetime.now(UTC))
-        fresh = self._fresh(record, change, now)
+        now = datetime.now(UTC)
+        turn = secrets.token_bytes(8)  # tells this write from a racer's
         written = await self._grouped.update(
             Change(
                 {"_id": record.id, "stage": record.stage.value, "generation": record.generation},
                 {
-                    "$set": fresh,
+                    "$set": {**self._fresh(record, change, now), "turn": turn},
                     "$unset": _gone(change),
                     "$push": {"steps": self._step(now, change.step, change.actor)},
                 },
-                {"_id": record.id, "stage": change.stage.value, "moved": now},
+                {"_id": record.id, "turn": turn},
             )
         )
         if not written:
             return False
-        if change.split:
-            await self._finish_split(record.id)
-        else:
-            await self._send(change.events)
-        await self._remove(record, _stale(record, change))
+        try:
+            if change.split:
+                await self._finish_split(record.id)
+            else:
+                await self._send(change.events)
+        finally:
+            # The record names them no longer, whether or not the broker took the event.
+            await self._remove(record, _stale(record, change))
         return True
 
     def _fresh(self, record: Record, change: Advance, now: datetime) -> dict[str, Any]:
@@ -389,20 +392,25 @@ class Spool:
                 "$unset": dict.fromkeys(("open", "split", "mime", "envelope", "cover"), ""),
             },
         )
+        # The last child may have ended before: then nobody else removes what they shared.
+        whole = Record.read(found)
+        await self._remove(whole, (whole.mime, whole.envelope, whole.cover))
 
     async def _remove(self, record: Record, stale: Sequence[BlobRef | None]) -> None:
+        """Remove blobs that the record names no longer; those a split mail's kin still names stay for them."""
         stored = [ref for ref in stale if ref is not None and ref.id is not None]
-        if not stored:
-            return
-        if record.parent is not None:
-            parent = await self._documents.find_one({"_id": record.parent}, {"children": 1})
-            others = [c for c in (parent or {}).get("children", []) if c != record.id]
-            for ref in list(stored):
-                named = {"$or": [{f"{name}.id": ref.id} for name in ("mime", "envelope", "cover")]}
-                if await self._documents.find_one({"_id": {"$in": others}, **named}, {"_id": 1}):
-                    stored.remove(ref)
+        kin = await self._kin(record) if stored else []
         for ref in stored:
-            await self._blobs.remove(ref)
+            named = {"$or": [{f"{name}.id": ref.id} for name in ("mime", "envelope", "cover")]}
+            if not kin or await self._documents.find_one({"_id": {"$in": kin}, **named}, {"_id": 1}) is None:
+                await self._blobs.remove(ref)
+
+    async def _kin(self, record: Record) -> list[UUID]:
+        """A parent's children; a child's parent (children not made yet will share what it names) and siblings."""
+        if record.parent is None:
+            return list(record.children)
+        parent = await self._documents.find_one({"_id": record.parent}, {"children": 1})
+        return [record.parent, *(c for c in (parent or {}).get("children", []) if c != record.id)]
 
     def _step(self, at: datetime, step: str, actor: str | None) -> dict[str, Any]:
         return {"at": at, "actor": actor or self.service, "step": step, "span": telemetry.span_id()}
@@ -437,7 +445,3 @@ def _stale(record: Record, change: Advance) -> list[BlobRef | None]:
         return [record.mime] if change.mime is not None else []
     filed = any(r.state is State.DELIVERED for r in change.recipients or ())
     return [record.mime, record.envelope, record.cover, *([] if filed else [record.body])]
-
-
-def _milliseconds(moment: datetime) -> datetime:
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
