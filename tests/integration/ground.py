@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
-from bson.codec_options import CodecOptions
 
 from secumail import topology
 from secumail.contracts.events import Event
@@ -66,7 +65,7 @@ class Ground:
         self.home = home
         password = credentials.read(home, topology.OPERATOR, credentials.MONGODB)
         client = connect(home.mongodb_url(topology.OPERATOR, password), str(home.ca), "tests")
-        self.database: Database = client.get_database(DATABASE, codec_options=CodecOptions(tz_aware=True))
+        self.database: Database = client[DATABASE]
         self._services: dict[str, Service] = {}
         self._connections: dict[str, AbstractConnection] = {}
         self._operator: AbstractChannel | None = None
