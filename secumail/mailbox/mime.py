@@ -65,7 +65,8 @@ class _Part(Message):
         if isinstance(payload, _Part):
             payload.depth = self.depth + 1
             payload.root = root = self.root or self
-            root.count += 1
+            # A delivery report names each recipient in a block of its own, which the parser takes for a part.
+            root.count += self.get_content_type() != "message/delivery-status"
             if payload.depth > MAX_DEPTH or root.count > MAX_PARTS:
                 raise _BeyondBoundsError
         super().attach(payload)

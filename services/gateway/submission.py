@@ -41,7 +41,7 @@ class Taken:
 def take(given: bytes, sender: str, explicit: Sequence[str], max_recipients: int, now: datetime, mail: UUID) -> Taken:
     """The mail as it goes on. `explicit` recipients (the SMTP way) go before those in To, Cc and Bcc.
 
-    Refused: no header, From is not the sender, no recipient, too many, a malformed one.
+    Refused: no header, a line in it that is no field, From is not the sender, no recipient, too many, one malformed.
     """
     own = _LINE_END.sub(b"\r\n", given)
     if mbox_line := _MBOX_LINE.match(own):
@@ -53,6 +53,12 @@ def take(given: bytes, sender: str, explicit: Sequence[str], max_recipients: int
         raise Refused(
             "not-a-mail", "The text has no header fields.",
             "Send a raw mail (RFC 5322): header fields such as From, To and Subject, an empty line, then the text.",
+        )  # fmt: skip
+    if message.defects:
+        # Where one reader ends the header another goes on, and would see a sender that was not checked.
+        raise Refused(
+            "header-malformed", "The header has a line that is no header field.",
+            "Write each field as Name: value, and an empty line between the header and the text.",
         )  # fmt: skip
     _check_from(message, sender)
     recipients = _recipients(message, explicit, max_recipients)
