@@ -92,7 +92,6 @@ async def second_gateway(home: Home, **settings: str) -> AsyncIterator[httpx.Asy
         "SECUMAIL_HEALTH_PORT": str(ports.health["gateway"]),
         **settings,
     }
-
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "services.gateway", env=own)
     base = f"https://localhost:{ports.https}"
     try:
@@ -107,7 +106,6 @@ async def second_gateway(home: Home, **settings: str) -> AsyncIterator[httpx.Asy
                     return False
 
             await until(ready, 30)
-
             yield door
     finally:
         process.terminate()
