@@ -10,9 +10,9 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID, uuid5
 
 from secumail import telemetry
@@ -21,15 +21,13 @@ from secumail.errors import Permanent
 from secumail.sealing import stream
 from secumail.sealing.claims import Claims, Step, TransitKeys
 from secumail.sealing.transport import Transport
+from secumail.spool.advance import KEPT_AFTER, Advance, step
 from secumail.spool.record import (
-    TERMINAL,
     Envelope,
     Origin,
     Recipient,
     Record,
     Stage,
-    State,
-    Verdict,
     authorship,
     stored_events,
 )
@@ -39,9 +37,6 @@ from secumail.store.client import DuplicateKeyError
 from secumail.store.grouped import Change, Grouped
 
 log = logging.getLogger(__name__)
-
-KEPT_AFTER = timedelta(days=30)
-"""How long a finished mail's record (states and steps, no content) can be asked for."""
 
 IN_FLIGHT_BYTES = 64 * 2**20
 """Mail that one process works on at once, in bytes of raw mail: bounds its memory whatever the prefetch."""
@@ -91,39 +86,6 @@ class Accepted:
     replayed: bool
     same: bool
     event: Event | None
-
-
-@dataclass(frozen=True)
-class Part:
-    """One child of a split: some of the recipients, with a verdict of their own."""
-
-    recipients: tuple[Recipient, ...]
-    stage: Stage
-    verdict: Verdict
-    step: str
-    event: Event
-
-    @staticmethod
-    def id(parent: UUID, indexes: Collection[int]) -> UUID:
-        """Known before the child exists, since its event must name it."""
-        return uuid5(NAMESPACE, f"{parent}/part/{','.join(map(str, sorted(indexes)))}")
-
-
-@dataclass(frozen=True)
-class Advance:
-    """What a step has found out; written in one update. None leaves a field as it is."""
-
-    stage: Stage
-    step: str
-    events: tuple[Event, ...]
-    recipients: tuple[Recipient, ...] | None = None
-    verdict: Verdict | None = None
-    generation: int | None = None
-    mime: BlobRef | None = None
-    body: BlobRef | None = None
-    meta: bytes | None = None
-    split: tuple[Part, ...] = ()
-    actor: str | None = None
 
 
 Work = Callable[[Record], Awaitable[Advance]]
@@ -196,7 +158,7 @@ class Spool:
             "trace": telemetry.traceparent(),
             "accepted": now,
             "moved": now,
-            "steps": [self._step(now, "accepted", None)],
+            "steps": [step(now, self.service, "accepted")],
             "open": True,
             "unsealed": True,
         }
@@ -262,16 +224,12 @@ class Spool:
 
     async def advance(self, record: Record, change: Advance) -> bool:
         """Write a step's outcome if the mail still stands where it stood, then publish. False: it had moved."""
-        now = datetime.now(UTC)
+        update = change.update(record, datetime.now(UTC), self.service)
         turn = secrets.token_bytes(8)  # tells this write from a racer's
         written = await self._grouped.update(
             Change(
                 {"_id": record.id, "stage": record.stage.value, "generation": record.generation},
-                {
-                    "$set": {**self._fresh(record, change, now), "turn": turn},
-                    "$unset": _gone(change),
-                    "$push": {"steps": self._step(now, change.step, change.actor)},
-                },
+                {**update, "$set": {**update["$set"], "turn": turn}},
                 {"_id": record.id, "turn": turn},
             )
         )
@@ -284,32 +242,8 @@ class Spool:
                 await self._send(change.events)
         finally:
             # The record names them no longer, whether or not the broker took the event.
-            await self._remove(record, _stale(record, change))
+            await self._remove(record, change.stale(record))
         return True
-
-    def _fresh(self, record: Record, change: Advance, now: datetime) -> dict[str, Any]:
-        """What a step writes; what it has nothing to say about stays."""
-        fresh: dict[str, Any] = {
-            "stage": change.stage.value,
-            "moved": now,
-            "unsealed": True,
-            "out": stored_events(change.events),
-            "keys": [e.claim.key for e in change.events if e.claim is not None],
-            "recipients": None if change.recipients is None else [r.document() for r in change.recipients],
-            "verdict": change.verdict.document() if change.verdict is not None else None,
-            "generation": change.generation,
-            "mime": change.mime.document() if change.mime is not None else None,
-            "body": change.body.document() if change.body is not None else None,
-            "meta": change.meta,
-        }
-        if change.split:
-            fresh["split"] = [self._plan(record, part, now) for part in change.split]
-            fresh["children"] = [p["_id"] for p in fresh["split"]]
-        if change.stage is Stage.DONE:
-            fresh["expires"] = now + KEPT_AFTER
-        elif change.stage is not Stage.HELD:
-            fresh["open"] = True
-        return {name: value for name, value in fresh.items() if value is not None}
 
     async def _send(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -321,7 +255,7 @@ class Spool:
             {"_id": mail, "open": True},
             {
                 "$set": {"stuck": code, "unsealed": True},
-                "$push": {"steps": self._step(datetime.now(UTC), f"stuck:{code}", None)},
+                "$push": {"steps": step(datetime.now(UTC), self.service, f"stuck:{code}")},
             },
         )
 
@@ -350,18 +284,6 @@ class Spool:
         return [Record.read(top), *[Record.read(d) async for d in children]]
 
     # --- splitting --------------------------------------------------------------------------------------
-
-    def _plan(self, record: Record, part: Part, now: datetime) -> dict[str, Any]:
-        claim = part.event.claim
-        return {
-            "_id": Part.id(record.id, [r.index for r in part.recipients]),
-            "stage": part.stage.value,
-            "recipients": [r.document() for r in part.recipients],
-            "verdict": part.verdict.document(),
-            "out": stored_events((part.event,)),
-            "keys": [claim.key] if claim else [],
-            "steps": [self._step(now, part.step, None)],
-        }
 
     async def _finish_split(self, parent: UUID) -> None:
         """Make the children that the parent's plan names (those made already stay), send them on their way."""
@@ -411,37 +333,3 @@ class Spool:
             return list(record.children)
         parent = await self._documents.find_one({"_id": record.parent}, {"children": 1})
         return [record.parent, *(c for c in (parent or {}).get("children", []) if c != record.id)]
-
-    def _step(self, at: datetime, step: str, actor: str | None) -> dict[str, Any]:
-        return {"at": at, "actor": actor or self.service, "step": step, "span": telemetry.span_id()}
-
-
-def all_terminal(recipients: Sequence[Recipient]) -> bool:
-    """Whether nothing is left to do for anybody."""
-    return all(r.state in TERMINAL for r in recipients)
-
-
-_SEALED = ("mime", "envelope", "cover", "body", "meta")
-
-
-def _gone(change: Advance) -> dict[str, str]:
-    """The fields that end with a step: marks of trouble always, the transit form once the mailboxes' form is
-    there, everything sealed with the last step."""
-    names = ["driven", "stuck"]
-    if change.stage is Stage.DONE:
-        names += ["open", *_SEALED]
-    elif change.stage is Stage.HELD:
-        names.append("open")
-    elif change.body is not None:
-        names += ["mime", "cover"]
-    return dict.fromkeys(names, "")
-
-
-def _stale(record: Record, change: Advance) -> list[BlobRef | None]:
-    """The blobs nobody needs after a step. A body that was filed belongs to the mailboxes now."""
-    if change.stage is not Stage.DONE:
-        if change.body is not None:
-            return [record.mime, record.cover]
-        return [record.mime] if change.mime is not None else []
-    filed = any(r.state is State.DELIVERED for r in change.recipients or ())
-    return [record.mime, record.envelope, record.cover, *([] if filed else [record.body])]

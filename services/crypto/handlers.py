@@ -21,8 +21,9 @@ from secumail.sealing import stream
 from secumail.sealing.claims import Claims, Step, TransitKeys
 from secumail.sealing.identities import Forged
 from secumail.sealing.transport import Transport
+from secumail.spool.advance import Advance
 from secumail.spool.record import Envelope, Record, Stage, authorship
-from secumail.spool.spool import Advance, Spool
+from secumail.spool.spool import Spool
 from services.crypto.authority import Authority
 from services.crypto.ports import Custody
 from services.crypto.resolving import resolve

@@ -7,8 +7,9 @@ from secumail.contracts.events import Event, MailConcealed, MailEncrypted
 from secumail.errors import Permanent
 from secumail.mailbox.summary import summarise
 from secumail.sealing.claims import Claims, Step
+from secumail.spool.advance import Advance
 from secumail.spool.record import Envelope, Recipient, Record, Stage, State
-from secumail.spool.spool import Advance, NewMail, Spool
+from secumail.spool.spool import NewMail, Spool
 from services.delivery.bounces import bounce
 from services.delivery.filing import entries, outcome, settled
 from services.delivery.ports import Filing

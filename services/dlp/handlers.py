@@ -16,8 +16,9 @@ from secumail.directory import REVIEWERS, Directory, Entry
 from secumail.errors import Permanent, Refused, Transient
 from secumail.sealing.claims import Claims, Step, TransitKeys
 from secumail.spool import record as spooled
+from secumail.spool.advance import Advance, Part
 from secumail.spool.record import Envelope, Recipient, Record, Stage, State
-from secumail.spool.spool import Advance, Part, Spool
+from secumail.spool.spool import Spool
 from services.dlp import holding, message, policy
 from services.dlp.lists import Lists
 from services.dlp.policy import Decision, Rules, Verdict

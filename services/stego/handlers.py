@@ -19,8 +19,9 @@ from secumail.mailbox import entry as mailbox
 from secumail.mailbox.entry import Sealed
 from secumail.mailbox.summary import summarise
 from secumail.sealing.claims import Claims, Step, TransitKeys
+from secumail.spool.advance import Advance
 from secumail.spool.record import Envelope, Recipient, Record, Stage
-from secumail.spool.spool import Advance, Spool
+from secumail.spool.spool import Spool
 from services.stego.carrier import CarrierRefused, MailHeaders, carrier
 from services.stego.payload import KEY_SIZE
 from services.stego.ports import Embedder

@@ -20,9 +20,10 @@ from secumail.contracts.events import (
 )
 from secumail.errors import Permanent, Transient
 from secumail.sealing.claims import Claims, Step, TransitKeys
+from secumail.spool.advance import Advance, Part
 from secumail.spool.record import Recipient, Record, Stage, State, Verdict
 from secumail.spool.redrive import AT_ONCE, Redriver
-from secumail.spool.spool import IN_FLIGHT_BYTES, Advance, NewMail, Part, Spool
+from secumail.spool.spool import IN_FLIGHT_BYTES, NewMail, Spool
 from secumail.store.blobs import INLINE, BlobRef
 from tests.contract.examples import claim
 from tests.integration.ground import Ground, Published, new_mail, until
