@@ -15,7 +15,6 @@ from types import TracebackType
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -66,6 +65,9 @@ def start(service: str, processors: tuple[SpanProcessor, ...] = ()) -> TracerPro
         shutdown_on_exit=False,
     )  # fmt: skip
     if exported:
+        # Only now: protobuf and an HTTP client cost every start of every service a sixth of a second.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     for processor in processors:
         provider.add_span_processor(processor)
@@ -140,8 +142,17 @@ def processing(queue: str, parent: str | None, attributes: Attributes) -> "Spann
     )
 
 
+def arriving(name: str, attributes: Attributes) -> "Spanning":
+    """A SERVER span at a public door: the root of a trace, whatever the current context.
+
+    asyncio calls a connection back in the context in which its reading was resumed, so that after a large upload
+    the current context of the next request would be that upload's.
+    """
+    return Spanning(name, SpanKind.SERVER, attributes, otel_context.Context())
+
+
 def serving(name: str, attributes: Attributes) -> "Spanning":
-    """A SERVER span: a request at a public door, or a command answered."""
+    """A SERVER span inside a trace: what a person asked for is done."""
     return Spanning(name, SpanKind.SERVER, attributes)
 
 
