@@ -11,14 +11,15 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from secumail.sealing.hpke import PublicKey
-from secumail.sealing.identities import DIRECTORY, Identities
+from secumail.sealing.hpke import PUBLIC_BYTES, PublicKey
+from secumail.sealing.identities import DIRECTORY, Forged, Identities
 from secumail.sealing.kms import Scope
 from secumail.store.client import Collection, Document
 
 REVIEWERS = "reviewers"
 """The group whose mailbox is the quarantine and the sent log."""
 
+_SIGNER_BYTES = 32
 _FRESH = 30.0
 _KEPT = 20_000
 
@@ -91,6 +92,9 @@ def read(d: Document, identities: Identities) -> Entry:
         d["status"],
         d["group"],
     )
+    # The signature covers look-up key, key and signer side by side: only their lengths tell where each begins.
+    if len(entry.key.raw) != PUBLIC_BYTES or len(entry.signer) != (0 if entry.group else _SIGNER_BYTES):
+        raise Forged(DIRECTORY)
     identities.check(DIRECTORY, d["signature"], entry.signed())
     return entry
 

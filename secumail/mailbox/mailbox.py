@@ -35,7 +35,8 @@ class Mailboxes:
         query: dict[str, object] = {"account": account, "folder": folder}
         if before is not None:
             at, id_ = before
-            query["$or"] = [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": id_}}]
+            # The bound on `at` alone lets the index begin there; the alternative only parts those of one moment.
+            query |= {"at": {"$lte": at}, "$or": [{"at": {"$lt": at}}, {"_id": {"$lt": id_}}]}
         cursor = self._entries.find(query, {"body": 0}).sort([("at", -1), ("_id", -1)]).limit(limit)
         return [Entry.read(d) async for d in cursor]
 

@@ -36,7 +36,11 @@ INDEXES: Mapping[str, Sequence[Index]] = {
         Index((("gone", 1),), {"expireAfterSeconds": TOMBSTONE_DAYS * 86_400, **_where("gone")}),
     ),
     "directory": (Index((("account", 1),)),),
-    "accounts": (Index((("lookup", 1),), {"unique": True}),),
+    "accounts": (
+        Index((("lookup", 1),), {"unique": True}),
+        Index((("listed", 1),), {"partialFilterExpression": {"listed": False}}),
+        Index((("created", 1),)),
+    ),
     "groups": (),
     "sessions": (
         Index((("ends", 1),), {"expireAfterSeconds": 0}),
@@ -46,7 +50,7 @@ INDEXES: Mapping[str, Sequence[Index]] = {
     "signing_keys": (),
     "lists": (),
     "audit": (),
-    "acts": (Index((("unsealed", 1),), _where("unsealed")),),
+    "acts": (Index((("unsealed", 1), ("at", 1)), _where("unsealed")),),
     "blobs.files": (Index((("filename", 1), ("uploadDate", 1))),),
     "blobs.chunks": (Index((("files_id", 1), ("n", 1)), {"unique": True}),),
 }
