@@ -15,6 +15,7 @@ from services.gateway.adapters.sessions import Sessions
 from services.gateway.adapters.waiting import News
 from services.gateway.handlers import messages, people, review, submissions
 from services.gateway.handlers.door import Door
+from services.gateway.limits import Measured
 from services.gateway.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -58,7 +59,7 @@ def wire(settings: Settings) -> Service:
     service.checks["listening"] = listening
     service.before_work(listen)
     service.serve(
-        Traced(application(door), HealthApp(service.checks)),
+        Traced(Measured(application(door)), HealthApp(service.checks)),
         host=settings.bind,
         port=settings.port,
         ssl_certfile=str(settings.tls_cert),
@@ -81,6 +82,7 @@ def application(door: Door | None) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         responses=problems.RESPONSES,
         # Its own spans would carry query strings, and with ?to= addresses.
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
@@ -113,7 +115,7 @@ class Traced:
             await self._health(scope, receive, send)
             return
         method = str(scope["method"])
-        with telemetry.serving(method, {"http.request.method": method}) as span:
+        with telemetry.arriving(method, {"http.request.method": method}) as span:
 
             async def sent(message: MutableMapping[str, Any]) -> None:
                 if message["type"] == "http.response.start":

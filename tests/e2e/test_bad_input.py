@@ -15,6 +15,7 @@ from tests.e2e.desk import decide, held, opened
 from tests.people import Office, Person, mail
 
 LIMIT = 25 * 2**20
+JSON = {"Content-Type": "application/json"}
 
 
 def outcome(answer: httpx.Response) -> tuple[int, str]:
@@ -243,18 +244,28 @@ async def test_a_cursor_that_is_not_ours_is_refused(office: Office) -> None:
 
 async def test_what_is_no_json_or_of_another_shape_is_refused(office: Office) -> None:
     reviewer = await office.administrator()
-    json_type = {"Content-Type": "application/json"}
     for body in (b"", b"{", b"[]", b"null", b'"\x00"', b"{}", b"1e999999", b"[" * 100_000):
         for path in ("/sessions", "/accounts", "/quarantine/release"):
-            answer = await reviewer.post(path, content=body, headers=json_type)
+            answer = await reviewer.post(path, content=body, headers=JSON)
             assert outcome(answer) in {(422, "malformed-request"), (400, "http-400")}
-    not_utf8 = await reviewer.post("/sessions", content=b'{"address": "\xff"}', headers=json_type)
+    not_utf8 = await reviewer.post("/sessions", content=b'{"address": "\xff"}', headers=JSON)
     assert outcome(not_utf8) == (400, "http-400")
-    half = await reviewer.post("/sessions", content=b'{"address": "\\ud800", "password": "x"}', headers=json_type)
+    half = await reviewer.post("/sessions", content=b'{"address": "\\ud800", "password": "x"}', headers=JSON)
     assert outcome(half) == (422, "malformed-request")
     for ids in ([], ["x"], [str(uuid4())] * 201, "all"):
         answer = await reviewer.post("/quarantine/release", json={"ids": ids})
         assert outcome(answer) == (422, "malformed-request")
+
+
+async def test_a_body_that_goes_on_for_too_long_is_not_read_to_its_end(office: Office) -> None:
+    for path, size in (("/sessions", 2**20), ("/accounts", 2**20), ("/quarantine/release", 2**20)):
+        too_long = await office.door.post(path, content=b'"' + b"x" * size + b'"', headers=JSON)
+        assert outcome(too_long) == (413, "http-413")
+    reviewer = await office.administrator()
+    long = await reviewer.door.put("/lists", content=b"[" + b" " * 2**21 + b"]", headers={**reviewer.headers, **JSON})
+    assert outcome(long) == (422, "malformed-request")
+    too_long = await reviewer.door.put("/lists", content=b" " * 2**25, headers={**reviewer.headers, **JSON})
+    assert outcome(too_long) == (413, "http-413")
 
 
 async def test_nul_bytes_in_every_text_are_refused_or_kept_never_a_fault(office: Office) -> None:

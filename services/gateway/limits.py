@@ -1,0 +1,34 @@
+"""How much of a body is read: a mail by its own limit (handlers.submissions), everything else by these."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+Message = MutableMapping[str, Any]
+Asgi = Callable[[Message, Any, Any], Awaitable[None]]
+
+MEBIBYTE = 2**20
+LIMITS = {"/api/v1/lists": 16 * MEBIBYTE}
+OWN = frozenset({"/api/v1/messages"})
+
+
+class Measured:
+    """Ends a body that goes on for too long: it would be held in memory, before it is known who sends it."""
+
+    def __init__(self, app: Asgi) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Any) -> None:
+        most = LIMITS.get(scope["path"], MEBIBYTE)
+        size = 0
+
+        async def measured() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > most:
+                raise HTTPException(413, f"The body is larger than {most // MEBIBYTE} MB.")
+            return message
+
+        await self._app(scope, receive if scope["path"] in OWN else measured, send)
