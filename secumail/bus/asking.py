@@ -19,7 +19,7 @@ from secumail import telemetry, topology
 from secumail.bus.connection import connect
 from secumail.bus.outgoing import Outgoing
 from secumail.contracts.commands import PRIVILEGED, Command, Reply
-from secumail.errors import Refused, SecuMailError
+from secumail.errors import Refused, SecuMailError, Transient
 from secumail.sealing import letters
 from secumail.sealing.accounts import AccountKeys
 from secumail.sealing.identities import Forged, verify
@@ -150,13 +150,18 @@ class Answering:
                 telemetry.failed(span, type(error).__name__)
                 log.exception("answer failed", extra={"command": question.name, "cause": type(error).__name__})
                 reply = Refused("failed", "The service could not do this just now.", "Try again in a minute.", 503)
-            await self._outgoing.raw(
-                topology.COMMANDS,
-                message.reply_to,
-                letters.answer(question, reply),
-                subject=str(question.id),
-                persistent=False,
-            )
+            try:
+                await self._outgoing.raw(
+                    topology.COMMANDS,
+                    message.reply_to,
+                    letters.answer(question, reply),
+                    subject=str(question.id),
+                    persistent=False,
+                )
+            except Transient as error:
+                # The asker has gone, and its queue with it. Unacked, the question would keep one of our places.
+                telemetry.failed(span, error.code)
+                log.warning("answer not taken", extra={"command": question.name, "code": error.code})
             await message.ack()
 
     async def _reply(self, question: letters.Question) -> Reply:
