@@ -1,6 +1,6 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run up down status doctor reset demo test lint format bench lock clean
+.PHONY: help bootstrap corpus run up down status doctor reset demo test lint format bench lock clean
 
 BIN := .venv/bin
 T ?= tests
@@ -39,7 +39,7 @@ reset: bootstrap  ## Stop it and delete the installation with all its mail and k
 bootstrap:  ## Install what is missing: system packages, .venv, the secumail command
 	@scripts/bootstrap.sh
 
-test: bootstrap  ## Run the tests; T=path narrows them
+test: bootstrap corpus  ## Run the tests; T=path narrows them
 	$(BIN)/python -m pytest $(T)
 
 lint: bootstrap  ## Style, types, and which package may import which
@@ -52,8 +52,12 @@ format: bootstrap  ## Mend what the linters can mend themselves
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: bootstrap  ## Counts per mail (gated) and rates (reported)
+bench: bootstrap corpus  ## Counts per mail (gated) and rates (reported, with a plot, into benchmarks/results)
 	$(BIN)/python -m pytest benchmarks
+	$(BIN)/python -m benchmarks.rates
+
+corpus:
+	@scripts/corpus.sh
 
 lock: bootstrap  ## Compile requirements/*.txt from pyproject.toml; UPGRADE=--upgrade for newer versions
 	scripts/lock.sh $(UPGRADE)

