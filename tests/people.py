@@ -66,7 +66,9 @@ class Person:
         rows: list[dict[str, Any]] = []
         cursor: str | None = None
         while True:
-            page = (await self.get("/messages", folder=folder, limit=200, **({"cursor": cursor} if cursor else {}))).json()
+            page = (
+                await self.get("/messages", folder=folder, limit=200, **({"cursor": cursor} if cursor else {}))
+            ).json()
             rows += page["data"]
             cursor = page["next_cursor"]
             if cursor is None:
@@ -107,9 +109,15 @@ class Office:
         if name not in self._people:
             administrator = await self.administrator()
             address = f"{name}@{self.domain}"
+            person = {"address": address, "display_name": name.title(), "password": PASSWORD}
             answer = await administrator.post(
                 "/accounts",
-                json={"address": address, "display_name": name.title(), "password": PASSWORD, "roles": ["member", *roles]},
+                json={
+                    "address": address,
+                    "display_name": name.title(),
+                    "password": PASSWORD,
+                    "roles": ["member", *roles],
+                },
             )
             assert answer.status_code in (201, 409), answer.text
             self._people[name] = await Person(address, self.door).log_in()

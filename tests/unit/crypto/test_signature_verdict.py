@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from northwind import House, Person
 from pydantic import ValidationError
 
-from services.crypto.authority import Authority, create_authority
 from secumail.multipart_signed import split
+from services.crypto.authority import Authority, create_authority
 from services.crypto.signing import detached_signature
 from services.crypto.verification import State, Trust, verify
 
