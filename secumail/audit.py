@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,13 +76,18 @@ class Finding:
 
 
 class Sealer:
-    """Chains steps in batches. Several may run: the batch number is unique, so one of them wins each turn."""
+    """Chains steps in batches. Several may run: the batch number is unique, so one of them wins each turn.
+
+    The chain says what is sealed; the marks on mails and acts follow it. A batch is only added to one whose marks
+    are made: so nobody who is killed in between, or looks in between, seals a step twice.
+    """
 
     def __init__(self, database: Database, scope: Scope) -> None:
         self._spool = database["spool"]
         self._acts = database["acts"]
         self._chain = database["audit"]
         self._scope = scope
+        self._marked = -1
 
     async def run(self) -> None:
         """For ever, every second."""
@@ -97,78 +102,111 @@ class Sealer:
     async def turn(self, now: datetime | None = None) -> int:
         """Seal one batch; how many steps it holds. A mail is taken once it has ended or has been quiet a while."""
         now = now or datetime.now(UTC)
+        last = await self._chain.find_one(sort=[("_id", -1)])
+        if last is not None:
+            await self._mark(last)
         query = {"unsealed": True, "$or": [{"stage": Stage.DONE.value}, {"moved": {"$lt": now - _QUIET}}]}
         mails = await self._spool.find(query, {"steps": 1, "sealed": 1}).limit(BATCH).to_list(BATCH)
         acts = await self._acts.find({"unsealed": True}).sort("at", 1).limit(BATCH).to_list(BATCH)
         steps = [s for mail in mails for s in _steps(mail)[mail.get("sealed", 0) :]] + [_act(a) for a in acts]
-        if steps and not await self._append(steps, now):
+        if not steps:
             return 0
-        by_count: dict[int, list[UUID]] = {}
-        for mail in mails:
-            by_count.setdefault(len(mail["steps"]), []).append(mail["_id"])
-        for count, ids in by_count.items():
-            # A mail that moved on meanwhile keeps its mark: it has steps that are not sealed yet.
-            more = {"$gt": [{"$size": "$steps"}, count]}
-            mark = {"sealed": count, "unsealed": {"$cond": [more, True, "$$REMOVE"]}}
-            await self._spool.update_many({"_id": {"$in": ids}}, [{"$set": mark}])
-        if acts:
-            await self._acts.delete_many({"_id": {"$in": [a["_id"] for a in acts]}})
+        batch = await self._batch(last, steps, now) | {"acts": [a["_id"] for a in acts]}
+        try:
+            await self._chain.insert_one(batch)
+        except DuplicateKeyError:
+            return 0
+        await self._mark(batch)
         return len(steps)
 
-    async def _append(self, steps: Sequence[Step], now: datetime) -> bool:
-        last = await self._chain.find_one(sort=[("_id", -1)])
+    async def _batch(self, last: Document | None, steps: Sequence[Step], now: datetime) -> Document:
         number = last["_id"] + 1 if last else 0
         previous = last["digest"] if last else _GENESIS
         rows = [s.row() for s in steps]
         digest = _digest(number, previous, rows)
-        signature = await self._scope.sign(digest.encode())
-        try:
-            await self._chain.insert_one(
-                {
-                    "_id": number,
-                    "at": now,
-                    "previous": previous,
-                    "rows": rows,
-                    "digest": digest,
-                    "signature": signature,
-                }
-            )
-        except DuplicateKeyError:
-            return False
-        return True
+        return {
+            "_id": number,
+            "at": now,
+            "previous": previous,
+            "rows": rows,
+            "digest": digest,
+            "signature": await self._scope.sign(digest.encode()),
+        }
+
+    async def _mark(self, batch: Document) -> None:
+        if batch["_id"] <= self._marked:
+            return
+        sealed = {UUID(subject): number + 1 for subject, number, *_ in batch["rows"] if number >= 0}
+        by_count: dict[int, list[UUID]] = {}
+        for mail, count in sealed.items():
+            by_count.setdefault(count, []).append(mail)
+        for count, ids in by_count.items():
+            # A mail that moved on meanwhile keeps its mark: it has steps that are not sealed yet.
+            more = {"$gt": [{"$size": "$steps"}, count]}
+            mark = {"sealed": count, "unsealed": {"$cond": [more, True, "$$REMOVE"]}}
+            behind = {"_id": {"$in": ids}, "sealed": {"$not": {"$gte": count}}}
+            await self._spool.update_many(behind, [{"$set": mark}])
+        if batch.get("acts"):
+            await self._acts.delete_many({"_id": {"$in": batch["acts"]}})
+        self._marked = batch["_id"]
 
 
 async def verify(database: Database, identities: Identities) -> Finding:
     """Walk the whole chain; compare sealed steps with those the spool still holds."""
-    faults: list[str] = []
-    previous, number, count = _GENESIS, -1, 0
-    sealed: dict[tuple[str, int], list[Any]] = {}
-    async for batch in _batches(database["audit"]):
-        number += 1
-        if batch["_id"] != number:
-            faults.append(f"batch {number} is missing")
-            number = batch["_id"]
-        if batch["previous"] != previous:
-            faults.append(f"batch {number} does not follow the one before it")
-        if _digest(number, batch["previous"], batch["rows"]) != batch["digest"]:
-            faults.append(f"batch {number} was changed")
+    walk = _Walk(identities)
+    await walk.on(database["audit"])
+    doubtful = [
+        step
+        async for mail in database["spool"].find({"sealed": {"$exists": True}}, {"steps": 1, "sealed": 1})
+        for step in _steps(mail)[: mail["sealed"]]
+        if not walk.has(step)
+    ]
+    # The sealer does not wait for us: what it sealed meanwhile is in batches we have not seen.
+    await walk.on(database["audit"])
+    changed = [
+        f"step {step.number} of mail {step.subject} differs from what was sealed"
+        for step in doubtful
+        if not walk.has(step)
+    ]
+    return Finding(walk.number + 1, walk.count, walk.previous, (*walk.faults, *changed))
+
+
+class _Walk:
+    """The chain, as far as it has been read."""
+
+    def __init__(self, identities: Identities) -> None:
+        self._identities = identities
+        self._sealed: dict[tuple[str, int], list[Any]] = {}
+        self.faults: list[str] = []
+        self.previous = _GENESIS
+        self.number = -1
+        self.count = 0
+
+    async def on(self, chain: Collection) -> None:
+        """Read on to its end."""
+        async for batch in chain.find({"_id": {"$gt": self.number}}).sort("_id", 1):
+            self._check(batch)
+
+    def has(self, step: Step) -> bool:
+        """Whether this very step was sealed."""
+        return self._sealed.get((step.subject, step.number)) == step.row()
+
+    def _check(self, batch: Document) -> None:
+        self.number += 1
+        if batch["_id"] != self.number:
+            self.faults.append(f"batch {self.number} is missing")
+            self.number = batch["_id"]
+        if batch["previous"] != self.previous:
+            self.faults.append(f"batch {self.number} does not follow the one before it")
+        if _digest(self.number, batch["previous"], batch["rows"]) != batch["digest"]:
+            self.faults.append(f"batch {self.number} was changed")
         try:
-            identities.check(AUDIT, batch["signature"], batch["digest"].encode())
+            self._identities.check(AUDIT, batch["signature"], batch["digest"].encode())
         except Forged:
-            faults.append(f"batch {number} is not signed by this installation's sealer")
-        previous = batch["digest"]
-        count += len(batch["rows"])
-        sealed |= {(row[0], row[1]): row for row in batch["rows"] if row[1] >= 0}
-    async for mail in database["spool"].find({"sealed": {"$exists": True}}, {"steps": 1, "sealed": 1}):
-        for step in _steps(mail)[: mail["sealed"]]:
-            if sealed.get((step.subject, step.number)) != step.row():
-                faults.append(f"step {step.number} of mail {step.subject} differs from what was sealed")
-    return Finding(number + 1, count, previous, tuple(faults))
-
-
-async def _batches(chain: Collection) -> AsyncIterator[Document]:
-    async for batch in chain.find().sort("_id", 1):
-        yield batch
+            self.faults.append(f"batch {self.number} is not signed by this installation's sealer")
+        self.previous = batch["digest"]
+        self.count += len(batch["rows"])
+        self._sealed |= {(row[0], row[1]): row for row in batch["rows"] if row[1] >= 0}
 
 
 def _steps(mail: Mapping[str, Any]) -> list[Step]:
