@@ -209,7 +209,10 @@ def _policies() -> Iterator[dict[str, object]]:
             f"retry.{step}", rf"^[a-z]+\.retry\.{step}$", message_ttl=milliseconds, max_length=1_000_000,
             dead_letter_exchange="", **kept,
         )  # fmt: skip
-    yield policy("dead", r"^[a-z]+\.dead$", max_length=1_000_000, overflow="reject-publish")
+    # Each look of an operator is a delivery; at a limit (RabbitMQ 4 has one of its own) a letter would be dropped.
+    yield policy(
+        "dead", r"^[a-z]+\.dead$", max_length=1_000_000, overflow="reject-publish", delivery_limit=2**31 - 1
+    )  # fmt: skip
     yield policy("commands", r"^[a-z]+\.commands$", message_ttl=COMMAND_TTL, max_length=10_000)
 
 
