@@ -16,11 +16,10 @@ from secumail.cli.answers import Accepted, Row
 from secumail.errors import Refused
 
 PAGE = 200
-TRIES = 5
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds after which nothing is tried again."""
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)  # an answer may take 30 s: GET /submissions/{id}?wait=30
-_PAUSE = 0.2
+_SHORTEST, _LONGEST = 0.1, 2.0
 _NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
@@ -37,12 +36,15 @@ class Client:
     """One server, and (with a token) one session on it.
 
     A request that may be repeated is repeated when its connection is lost, or when the server is too busy and
-    says so (429, 503: Retry-After); at most TRIES times and PATIENCE seconds.
+    says so (429, 503: Retry-After), for `patience` seconds at most.
     """
 
-    def __init__(self, url: str, ca: str | None = None, token: str = "", address: str = "") -> None:
+    def __init__(
+        self, url: str, ca: str | None = None, token: str = "", address: str = "", patience: float = PATIENCE
+    ) -> None:
         self._url = url.rstrip("/")
         self._address = address
+        self._patience = patience
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(base_url=f"{self._url}/api/v1", headers=headers, timeout=_TIMEOUT, verify=_trust(ca))
         self._reached = False
@@ -107,16 +109,17 @@ class Client:
             left = None if left is None else left - len(page["data"])
 
     def _request(self, method: str, path: str, *, repeatable: bool = True, **options: Any) -> httpx.Response:
-        ends = time.monotonic() + PATIENCE
-        for attempt in itertools.count(1):
-            pause = _PAUSE * 2**attempt
+        ends = time.monotonic() + self._patience
+        for attempt in itertools.count():
+            pause = min(_SHORTEST * 2**attempt, _LONGEST)
             try:
                 answer = self._http.request(method, path, **options)
             except httpx.TransportError as error:
                 missed = isinstance(error, _NOT_REACHED)
                 # Who was there a moment ago is restarting, perhaps; who never was is not running.
                 again = self._reached if missed else repeatable
-                if not again or attempt >= TRIES or time.monotonic() + pause > ends:
+                if not again or time.monotonic() + pause > ends:
+                    self._reached = False  # given up: what follows is not to wait as long again
                     raise self._lost(error, missed) from error
                 self._reached = self._reached or not missed
             else:
@@ -124,7 +127,7 @@ class Client:
                 # 429 means that nothing was done; 503 leaves it open.
                 busy = answer.status_code == 429 or (answer.status_code == 503 and repeatable)
                 pause = max(pause, _retry_after(answer.headers))
-                if not busy or attempt >= TRIES or time.monotonic() + pause > ends:
+                if not busy or time.monotonic() + pause > ends:
                     return self._checked(answer)
             time.sleep(pause)
         raise AssertionError("count() has no end")

@@ -106,4 +106,5 @@ def _chosen(client: Client, given: str) -> str:
 
 
 def _finding(found: dict[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in found.items())
+    times = f", {found['count']} times" if found.get("count") else ""
+    return f"{found['rule']} in {found['where']}{times} (lists, version {found['list_version']})"

@@ -122,7 +122,7 @@ def sent(id: SentId, as_json: Json = False) -> None:
     say(f"Mail {submission['id']}, accepted {local(submission['accepted'])}")
     tabulate(
         ("recipient", "state", ""),
-        ((r["address"], r["state"], r["words"] or STATES.get(r["state"], "")) for r in submission["recipients"]),
+        ((r["address"], STATES.get(r["state"], r["state"]), r["words"]) for r in submission["recipients"]),
     )
     for words in _stuck(submission):
         say(words)
