@@ -14,7 +14,6 @@ from secumail import telemetry, topology
 from secumail.bus.asking import Answering
 from secumail.bus.outgoing import Outgoing
 from secumail.bus.work import GRACE, Work
-from secumail.contracts.events import Event
 from secumail.directory import Directory
 from secumail.errors import Transient
 from secumail.health import Check, HealthApp
@@ -68,6 +67,7 @@ class Service:
         self.checks: dict[str, Check] = {"database": self._database_answers, "broker": self._broker_answers}
         self._tasks: list[Task] = [self._care_for_keys]
         self._before: list[Task] = []
+        self._after: list[Task] = []
         self._servers: list[uvicorn.Server] = []
         self._consumes = bool([q for q in topology.WORK_QUEUES if q.service == name] or name in topology.ANSWERS)
         self._started = False
@@ -84,11 +84,15 @@ class Service:
                 settings.stuck_after,
             )
             self.in_background(redriver.run)
-            self.work.on_dead(self._stuck)
+            self.work.on_dead(self.spool.stuck)
 
     def before_work(self, task: Task) -> None:
         """Run `task` once at start, when the database answers and keys are there, before any work is taken."""
         self._before.append(task)
+
+    def at_end(self, task: Task) -> None:
+        """Run `task` when the work is over."""
+        self._after.append(task)
 
     def in_background(self, task: Task) -> None:
         """Keep `task` running while the service works."""
@@ -122,16 +126,17 @@ class Service:
         lost = asyncio.create_task(self.work.lost.wait())
         code = 0
         tasks: list[asyncio.Task[Any]] = []
+        doors: list[asyncio.Task[None]] = []
         try:
             starting = asyncio.create_task(self._start())
             await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 await starting
                 tasks = [asyncio.create_task(task()) for task in self._tasks]
-                tasks += [asyncio.create_task(server.serve()) for server in self._servers]
+                doors = [asyncio.create_task(server.serve()) for server in self._servers]
                 self._started = True
                 log.info("ready")
-                await asyncio.wait({stopping, lost, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({stopping, lost, *tasks, *doors}, return_when=asyncio.FIRST_COMPLETED)
                 code = 0 if stopping.done() else 1
             else:
                 starting.cancel()
@@ -139,13 +144,15 @@ class Service:
             self._started = False
             for server in self._servers:
                 server.should_exit = True
-            await self._stop(tasks)
+            if doors:
+                await asyncio.wait(doors, timeout=GRACE)  # requests in hand are answered
+            await self._stop([*tasks, *doors])
             health.should_exit = True
             await health_task
             for task in (stopping, lost):
                 task.cancel()
             tracing.shutdown()
-        for task in tasks:
+        for task in (*tasks, *doors):
             if task.done() and not task.cancelled() and task.exception() is not None:
                 log.error("background task failed", exc_info=task.exception())
         log.info("stopped")
@@ -168,8 +175,9 @@ class Service:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=5)
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self.outgoing.stop(), 5)
+        for leave in (*self._after, self.outgoing.stop):
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(leave(), 5)
 
     async def _database_there(self) -> None:
         deadline = asyncio.get_running_loop().time() + 60
@@ -201,9 +209,6 @@ class Service:
                 await self.transport.retire(await self.database["spool"].distinct("keys", {"open": True}))
             except PyMongoError as error:
                 log.warning("keys not cared for", extra={"cause": type(error).__name__})
-
-    async def _stuck(self, event: Event, code: str) -> None:
-        await self.spool.stuck(event.mail, code)
 
     async def _signing_key(self, account: Any) -> Any:
         entry = await self.directory.account(account)

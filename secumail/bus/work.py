@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 from faststream.middlewares import AckPolicy
 from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitQueue
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
 Handle = Callable[[E], Awaitable[None]]
-OnDead = Callable[[Event, str], Awaitable[None]]
+OnDead = Callable[[UUID, str], Awaitable[None]]
 
 GRACE = 30.0
 """Seconds that work in hand may take at a stop; deployments give the process 15 more."""
@@ -72,7 +73,7 @@ class Work:
         self.lost = asyncio.Event()
 
     def on_dead(self, call: OnDead) -> None:
-        """Call this for each event that becomes a dead letter."""
+        """Call this with the mail and the code of each event that becomes a dead letter."""
         self._on_dead = call
 
     def handle(self, topic: str, model: type[E], handler: Handle[E]) -> None:
@@ -163,7 +164,7 @@ class Work:
                 await handler(event)
             except ValidationError:
                 telemetry.failed(span, "malformed")
-                await self._dead(queue, message, "malformed", None)
+                await self._dead(queue, message, "malformed", event)
             except self._transient as error:
                 code = error.code if isinstance(error, SecuMailError) else type(error).__name__
                 telemetry.failed(span, code)
@@ -192,9 +193,11 @@ class Work:
 
     async def _dead(self, queue: topology.WorkQueue, message: RabbitMessage, code: str, event: Event | None) -> None:
         log.error("dead letter", extra={"queue": queue.name, "code": code})
-        if event is not None and self._on_dead is not None:
+        # A malformed event names no mail; its correlation id does.
+        mail = event.mail if event is not None else _uuid(message.raw_message.correlation_id)
+        if mail is not None and self._on_dead is not None:
             try:
-                await self._on_dead(event, code)
+                await self._on_dead(mail, code)
             except self._transient:
                 log.warning("mail not marked as stuck", extra={"queue": queue.name})
         await self._hand_over(topology.DEAD, self._service, message, {"x-error": code, "x-queue": queue.name})
@@ -246,3 +249,10 @@ class Work:
             if time.monotonic() - alone_since > _LOST_AFTER:
                 log.error("consumers lost; starting afresh")
                 self.lost.set()
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None
