@@ -72,6 +72,12 @@ def event_of(topic: str) -> str:
     return next(type_ for type_ in _EVENTS if topic == type_ or topic.startswith(f"{type_}."))
 
 
+def heard() -> tuple[str, ...]:
+    """The events that reach the gateway's ear."""
+    exact = [pattern.removesuffix(".#") for pattern in topology.HEARD]
+    return tuple(type_ for type_ in _EVENTS if any(type_ == e or type_.startswith(f"{e}.") for e in exact))
+
+
 # --- channels: a routing key to send to, a queue to receive from ------------------------------------------
 
 
@@ -108,8 +114,8 @@ def _channels() -> Iterator[tuple[str, Part]]:
         "gateway.events",
         {
             "address": None,
-            "description": "Every event, on an exclusive queue of each gateway process: status, push, revocation.",
-            "messages": {type_: _ref("messages", type_) for type_ in _EVENTS},
+            "description": "What people are told, on an exclusive queue of each gateway process.",
+            "messages": _named(heard()),
         },
     )
 
@@ -142,7 +148,7 @@ def _operations() -> Iterator[tuple[str, Part]]:
             yield f"{service}.send.{key}", _operation("send", service, key, event_of(key))
     for queue in topology.WORK_QUEUES:
         yield f"{queue.service}.receive.{queue.topic}", _operation("receive", queue.service, queue.name, queue.topic)
-    yield "gateway.receive.events", _operation("receive", "gateway", "gateway.events", *_EVENTS)
+    yield "gateway.receive.events", _operation("receive", "gateway", "gateway.events", *heard())
     for service in topology.ANSWERS:
         for command in _commands(service):
             channel = topology.command_queue(service)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from secumail import topology
 from secumail.installation.home import Home, Ports
 from secumail.installation.supervisor import Stack
 from tests.integration.ground import Ground
@@ -16,6 +17,8 @@ async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground
     home = Home(Path(tmp_path_factory.mktemp("ground")), Ports.free())
     async with Stack(home, services=()):
         ground = Ground(home)
+        for service in topology.SERVICES:
+            await ground.service(service)
         yield ground
         await ground.close()
 

@@ -38,12 +38,12 @@ async def _publish(ground: Ground, user: str, exchange: str, key: str, message: 
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-async def test_an_event_arrives_in_its_work_queue_and_at_the_gateways_ear_and_nowhere_else(
+async def test_an_event_arrives_in_its_work_queue_or_at_the_gateways_ear_and_nowhere_else(
     ground: Ground, topic: str
 ) -> None:
     gateway = await (await ground.connect("gateway")).channel()
     ear = await gateway.declare_queue(f"gateway.events.{uuid4().hex}", exclusive=True, auto_delete=True)
-    for pattern in ("mail.#", "account.#"):
+    for pattern in topology.HEARD:
         await ear.bind(EVENTS, pattern)
     publisher = next(service for service in SERVICES if topic in PUBLISHES[service])
     body = uuid4().hex.encode()
@@ -51,8 +51,8 @@ async def test_an_event_arrives_in_its_work_queue_and_at_the_gateways_ear_and_no
     assert {queue: [m.body for m in messages] for queue, messages in (await ground.everything()).items()} == (
         {WORK[topic]: [body]} if topic in WORK else {}
     )
-    heard = await ear.get(no_ack=True, timeout=5)
-    assert heard is not None and (heard.routing_key, heard.body) == (topic, body)
+    heard = await ear.get(fail=False, no_ack=True, timeout=5)
+    assert (heard.body if heard else None) == (None if topic in WORK else body), "what is no work is news"
     await ear.delete()
 
 
