@@ -86,9 +86,9 @@ def _people(home: Home) -> tuple[Login, Login, Login]:
         logins = [Login(one["who"], one["address"], one["password"]) for one in json.loads(home.logins.read_text())]
     except FileNotFoundError:
         raise Refused("not-seeded", "The installation has no people yet.", "Run: secumail up") from None
-    reviewer = next((login for login in logins if login.who == "administrator"), logins[0])
-    others = [login for login in logins if login is not reviewer] or [reviewer]
-    return reviewer, others[0], others[-1]
+    reviewer = next((one for one in logins if one.who == "reviewer"), logins[0])
+    members = [one for one in logins if one.who == "member"] or [reviewer]
+    return reviewer, members[0], members[-1]
 
 
 def _client(home: Home, login: Login) -> Client:
