@@ -112,12 +112,7 @@ class Office:
             person = {"address": address, "display_name": name.title(), "password": PASSWORD}
             answer = await administrator.post(
                 "/accounts",
-                json={
-                    "address": address,
-                    "display_name": name.title(),
-                    "password": PASSWORD,
-                    "roles": ["member", *roles],
-                },
+                json={**person, "roles": ["member", *roles]},
             )
             assert answer.status_code in (201, 409), answer.text
             self._people[name] = await Person(address, self.door).log_in()

@@ -7,7 +7,7 @@ answers checks it against the signed directory. So a gateway can't act for peopl
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from secumail.contracts.claims import SealedClaim
 
@@ -157,7 +157,6 @@ class Release(Command):
     mail: UUID
     generation: int
     claim: SealedClaim
-    note: str = Field(default="", max_length=500)
 
 
 class Reject(Command):
@@ -166,7 +165,6 @@ class Reject(Command):
     name: ClassVar[str] = "dlp.reject"
     mail: UUID
     generation: int
-    note: str = Field(default="", max_length=500)
 
 
 # --- crypto -----------------------------------------------------------------------------------------------

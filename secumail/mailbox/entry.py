@@ -89,6 +89,7 @@ class Entry:
     key: bytes
     meta: bytes
     body: BlobRef | None
+    decision: bytes | None = None
 
     @classmethod
     def new(
@@ -123,6 +124,7 @@ class Entry:
             d["key"],
             d["meta"],
             BlobRef.read(body) if body else None,
+            d.get("decision"),
         )
 
     def document(self) -> dict[str, Any]:
@@ -165,6 +167,35 @@ class Entry:
             raise _damaged() from error
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What a reviewer decided on a held mail, and why. `by` is an address: sealed to the group like the mail."""
+
+    by: str
+    at: datetime
+    act: Literal["released", "rejected"]
+    note: str
+
+    def __repr__(self) -> str:
+        return f"Decision({self.act})"
+
+    def seal(self, entry: "Entry", owner: PublicKey) -> bytes:
+        """For the group that holds the mail."""
+        inside = {"by": self.by, "at": self.at.isoformat(), "act": self.act, "note": self.note}
+        return owner.seal(json.dumps(inside).encode(), _decision(entry))
+
+    @classmethod
+    def open(cls, entry: "Entry", owner: PrivateKey) -> "Decision | None":
+        """What was decided, None for a mail that still waits; Refused where it was tampered with."""
+        if entry.decision is None:
+            return None
+        try:
+            inside = json.loads(owner.open(entry.decision, _decision(entry)))
+        except NotForUs as error:
+            raise _damaged() from error
+        return cls(**{**inside, "at": datetime.fromisoformat(inside["at"])})
+
+
 def entry_id(account: UUID, mail: UUID, role: Role) -> UUID:
     """One entry for each account, mail and role, for ever."""
     return uuid5(NAMESPACE, f"{account}/{mail}/{role}")
@@ -172,6 +203,10 @@ def entry_id(account: UUID, mail: UUID, role: Role) -> UUID:
 
 def _owner(account: UUID, mail: UUID) -> bytes:
     return f"mailbox/key/{account}/{mail}".encode()
+
+
+def _decision(entry: Entry) -> bytes:
+    return f"mailbox/decision/{entry.account}/{entry.id}".encode()
 
 
 def _damaged() -> Refused:

@@ -91,6 +91,11 @@ class Mailboxes:
             ).matched_count
         return matched
 
+    async def decide(self, entry: Entry, folder: Folder, decision: bytes) -> None:
+        """Put a held mail away, with what was decided."""
+        update = {"$set": {"folder": folder, "decision": decision}, "$addToSet": {"flags": "seen"}}
+        await self._entries.update_one({"_id": entry.id, "account": entry.account}, update)
+
     async def delete(self, account: UUID, id_: UUID) -> bool:
         """Forget a mail for good. What stays is a mark without content, so that no redelivery brings it back."""
         found = await self._entries.find_one_and_update(

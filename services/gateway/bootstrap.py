@@ -58,6 +58,7 @@ def wire(settings: Settings) -> Service:
 
     service.checks["listening"] = listening
     service.before_work(listen)
+    service.at_end(asking.stop)
     service.serve(
         Traced(Measured(application(door)), HealthApp(service.checks)),
         host=settings.bind,

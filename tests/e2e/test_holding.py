@@ -268,3 +268,15 @@ def administrator_password(home: Home) -> str:
     """What the installation gave the first administrator."""
     given: dict[str, str] = json.loads((home.secrets("auth") / "first_admin.json").read_text())
     return given["password"]
+
+
+async def test_a_reviewers_note_is_kept_for_the_other_reviewers_with_who_and_when(office: Office) -> None:
+    reviewer, ada, bob = await office.administrator(), await office.newcomer(), await office.newcomer()
+    async with lists(reviewer, words=[{"term": "notewisteria"}]):
+        await ada.sent(mail(ada.address, bob.address, text="notewisteria\r\n"))
+        held = (await reviewer.get("/quarantine")).json()["data"][0]
+        assert (await reviewer.get(f"/quarantine/{held['id']}")).json()["decision"] is None
+        decided = await reviewer.post("/quarantine/reject", json={"ids": [held["id"]], "note": "Ask the owner first."})
+        assert decided.json()[0]["done"], decided.text
+    decision = (await reviewer.get(f"/quarantine/{held['id']}")).json()["decision"]
+    assert (decision["by"], decision["act"], decision["note"]) == (reviewer.address, "rejected", "Ask the owner first.")

@@ -1,5 +1,6 @@
 """Reading one's mail: /messages, /folders."""
 
+import asyncio
 import base64
 import hashlib
 import re
@@ -30,6 +31,7 @@ from services.gateway.sessions import Session
 
 router = APIRouter()
 
+_LARGE = 256 * 1024
 _OWN_FOLDERS = "^(inbox|sent|archive|trash)$"
 _MIME_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\Z")
 
@@ -228,7 +230,7 @@ async def opened_with(door: Door, account: UUID, owner: PrivateKey, id_: UUID) -
 async def shown(door: Door, entry: Entry, meta: Meta, raw: bytes, hidden: bool | None = None) -> Mail:
     """A decrypted mail as it is shown."""
     payload, signature = split(raw)
-    seen = view(payload)
+    seen = await asyncio.to_thread(view, payload) if len(payload) > _LARGE else view(payload)
     sender = next(iter(mime.addresses(mime.header(payload), "From")), "")
     verdict = await door.ask(
         VerifySignature(

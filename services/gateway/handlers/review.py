@@ -3,7 +3,10 @@
 import base64
 import json
 import re
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
@@ -12,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from secumail.contracts.commands import Done, GetLists, ListsReply, PutLists, Reject, Release
 from secumail.directory import REVIEWERS
 from secumail.errors import Refused
+from secumail.mailbox import entry as mailbox
 from secumail.mailbox.entry import Entry, Folder, Meta
 from secumail.sealing.claims import Step, TransitKeys
 from services.gateway.handlers.door import Asking, Behind, Door
@@ -21,11 +25,22 @@ from services.gateway.sessions import Session
 router = APIRouter()
 
 AT_ONCE = 200
+Act = Callable[[Door, Session, Meta], Awaitable[None]]
+
 _ETAG = re.compile(r'"([0-9]{1,9})"\Z')
 
 
+class Decision(BaseModel):
+    """What was decided, by whom, and the note they left. Only reviewers can read it."""
+
+    by: str
+    at: datetime
+    act: str
+    note: str
+
+
 class HeldMail(BaseModel):
-    """A held mail: why, by which findings, and the mail itself."""
+    """A held mail: why, by which findings, what was decided, and the mail itself."""
 
     id: UUID
     mail: UUID
@@ -34,11 +49,12 @@ class HeldMail(BaseModel):
     findings: list[dict[str, Any]]
     sender: str
     recipients: list[str]
+    decision: Decision | None
     message: Mail
 
 
 class Decide(BaseModel):
-    """Held mails to decide on (entry ids), with a note for the audit trail."""
+    """Held mails to decide on (entry ids), with a note for the other reviewers."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -72,6 +88,8 @@ async def list_quarantine(
 async def show_held(door: Behind, session: Asking, id: UUID) -> HeldMail:
     """One held mail with its reason. For reviewers."""
     entry, meta, raw = await _held(door, session, id)
+    _, key = await door.sessions.group(session, REVIEWERS)
+    decided = mailbox.Decision.open(entry, key)
     return HeldMail(
         id=entry.id,
         mail=entry.mail,
@@ -80,6 +98,7 @@ async def show_held(door: Behind, session: Asking, id: UUID) -> HeldMail:
         findings=meta.extra["findings"],
         sender=meta.extra["envelope"]["sender"],
         recipients=meta.extra["envelope"]["recipients"],
+        decision=Decision(**asdict(decided)) if decided is not None else None,
         message=await shown(door, entry, meta, raw),
     )
 
@@ -95,14 +114,14 @@ async def raw_held(door: Behind, session: Asking, id: UUID) -> Response:
 async def release(door: Behind, session: Asking, given: Decide) -> list[Decided]:
     """Let held mails go, in your name; from then on they stand in the sent log. For reviewers."""
     session.require("reviewer")
-    return [await _decide(door, session, id_, given.note, _release, "sent-log") for id_ in given.ids]
+    return [await _decide(door, session, id_, given.note, _release, "released", "sent-log") for id_ in given.ids]
 
 
 @router.post("/quarantine/reject", operation_id="rejectMails")
 async def reject(door: Behind, session: Asking, given: Decide) -> list[Decided]:
     """Refuse held mails for good. For reviewers."""
     session.require("reviewer")
-    return [await _decide(door, session, id_, given.note, _reject, "archive") for id_ in given.ids]
+    return [await _decide(door, session, id_, given.note, _reject, "rejected", "archive") for id_ in given.ids]
 
 
 @router.get("/sent-log", operation_id="listSentLog")
@@ -152,19 +171,23 @@ async def _held(door: Door, session: Session, id_: UUID) -> tuple[Entry, Meta, b
     return await opened_with(door, account, key, id_)
 
 
-async def _decide(door: Door, session: Session, id_: UUID, note: str, act: Any, to: Folder) -> Decided:
+async def _decide(
+    door: Door, session: Session, id_: UUID, note: str, act: Act, words: Literal["released", "rejected"], to: Folder
+) -> Decided:
     try:
         entry, meta, _ = await _held(door, session, id_)
         if entry.folder != "quarantine":
             raise Refused("decided-already", "This mail is decided already.", "Look at the quarantine again.", 409)
-        await act(door, session, meta, note)
-        await door.mailboxes.change(entry.account, [entry.id], add=["seen"], folder=to)
+        await act(door, session, meta)
+        _, key = await door.sessions.group(session, REVIEWERS)
+        decision = mailbox.Decision(session.address, datetime.now(UTC), words, note)
+        await door.mailboxes.decide(entry, to, decision.seal(entry, key.public))
     except Refused as refused:
         return Decided(id=id_, done=False, code=refused.code, words=refused.words)
     return Decided(id=id_, done=True)
 
 
-async def _release(door: Door, session: Session, meta: Meta, note: str) -> None:
+async def _release(door: Door, session: Session, meta: Meta) -> None:
     """Make the mail's keys out to crypto, signed by the reviewer: no service can release a mail by itself."""
     mail, generation = UUID(meta.extra["mail"]), int(meta.extra["generation"])
     keys = TransitKeys.decode(base64.b64decode(meta.extra["transit"]))
@@ -176,10 +199,10 @@ async def _release(door: Door, session: Session, meta: Meta, note: str) -> None:
         session.account,
         session.keys.signer,
     )
-    command = Release(mail=mail, generation=generation, claim=claim, note=note)
+    command = Release(mail=mail, generation=generation, claim=claim)
     await door.ask(command, Done, session.actor)
 
 
-async def _reject(door: Door, session: Session, meta: Meta, note: str) -> None:
-    command = Reject(mail=UUID(meta.extra["mail"]), generation=int(meta.extra["generation"]), note=note)
+async def _reject(door: Door, session: Session, meta: Meta) -> None:
+    command = Reject(mail=UUID(meta.extra["mail"]), generation=int(meta.extra["generation"]))
     await door.ask(command, Done, session.actor)

@@ -136,7 +136,8 @@ async def send(
             "idempotency-key-reused", "This Idempotency-Key was used before for a different mail.",
             "Take a fresh key for each mail.",
         )  # fmt: skip
-    await _keep_own_copy(door, session, new, taken, now)
+    if not accepted.replayed or await _own(door, session, mail) is None:
+        await _keep_own_copy(door, session, new, taken, now)
     await door.spool.announce(accepted)
     response.headers["Location"] = f"/api/v1/submissions/{mail}"
     if accepted.replayed:
