@@ -141,7 +141,6 @@ async def die_at_every_point(
             await act(letters.id(key))
     await until(lambda: _died(doom), 60, f"{service} died at every point of {step}")
     assert sorted(doom.deaths()[died_before:]) == sorted(f"{step} {point}" for point in points)
-    print(f"{service} {step}: {len(points)} points")
     return points
 
 
@@ -329,4 +328,3 @@ async def test_afterwards_nothing_stands_still_and_the_chain_is_whole(office: Of
     async with Ledger(office.home) as ledger:
         await ledger.settled(within=60)
         assert await ledger.faults() == []
-        print(f"blobs nobody names: {await ledger.orphans()}")
