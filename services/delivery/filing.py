@@ -10,8 +10,11 @@ from secumail.mailbox.entry import Entry
 from secumail.spool.record import Recipient, Record, State
 
 
-def entries(record: Record, at: datetime) -> list[Entry]:
-    """One entry for each account that is due the mail (two addresses of one account get one)."""
+def entries(record: Record, at: datetime, size: int) -> list[Entry]:
+    """One entry for each account that is due the mail (two addresses of one account get one).
+
+    `size`: of the mail as it is filed; a hidden mail's own size is nobody's business.
+    """
     due: dict[UUID, Recipient] = {}
     for recipient in record.recipients:
         if recipient.state is State.QUEUED and recipient.account is not None and recipient.wrap is not None:
@@ -25,7 +28,7 @@ def entries(record: Record, at: datetime) -> list[Entry]:
             "received",
             "inbox",
             at,
-            record.size,
+            size,
             r.wrap or b"",
             record.meta or b"",
             record.body,

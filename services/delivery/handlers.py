@@ -42,9 +42,11 @@ class Delivery:
             lambda record: self._file(record, event, event.claim, "stego"),
         )
 
-    async def _file(self, record: Record, event: Event, claim: SealedClaim | None, by: str) -> Advance:
+    async def _file(
+        self, record: Record, event: MailEncrypted | MailConcealed, claim: SealedClaim | None, by: str
+    ) -> Advance:
         now = datetime.now(UTC)
-        await self._mailboxes.file(entries(record, now))
+        await self._mailboxes.file(entries(record, now, event.size))
         recipients = settled(record.recipients)
         if any(r.state is State.BOUNCED for r in recipients):
             await self._bounce(record, recipients, event, claim, by, now)

@@ -39,10 +39,11 @@ RECIPIENTS = st.lists(st.sampled_from([ADA, BOB, None]), min_size=1, max_size=6)
 @given(RECIPIENTS)
 def test_each_mailbox_gets_one_entry_and_the_same_one_when_filed_again(recipients: tuple[Recipient, ...]) -> None:
     mail = record(*recipients)
-    filed = entries(mail, NOW)
+    filed = entries(mail, NOW, 5000)
     assert sorted(e.account for e in filed) == sorted({r.account for r in recipients if r.account is not None})
     assert all((e.mail, e.role, e.folder, e.flags) == (mail.root, "received", "inbox", ()) for e in filed)
-    assert [e.id for e in entries(mail, NOW)] == [e.id for e in filed]
+    assert [e.id for e in entries(mail, NOW, 5000)] == [e.id for e in filed]
+    assert {e.size for e in filed} == {5000}, "the size is that of what is filed, not of a mail hidden in it"
 
 
 @given(RECIPIENTS)
@@ -73,5 +74,5 @@ def test_a_bounced_recipient_keeps_its_reason() -> None:
 
 def test_a_mail_whose_body_is_missing_is_not_filed_as_an_empty_one() -> None:
     with pytest.raises(Permanent, match="nothing-to-file"):
-        entries(record(queued(0, ADA), sealed=False), NOW)
-    assert entries(record(queued(0, None), sealed=False), NOW) == []
+        entries(record(queued(0, ADA), sealed=False), NOW, 5000)
+    assert entries(record(queued(0, None), sealed=False), NOW, 5000) == []
