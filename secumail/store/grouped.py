@@ -120,6 +120,7 @@ class Grouped:
         try:
             await self._collection.bulk_write([InsertOne(d) for d in documents], ordered=False)
         except BulkWriteError as error:
+            _check_kept(error)
             faults = (error.details or {}).get("writeErrors", [])
             if any(f["code"] != _DUPLICATE for f in faults):
                 raise
@@ -131,8 +132,18 @@ class Grouped:
         return (await self._collection.update_one(change.query, change.update)).matched_count == 1
 
     async def _update_many(self, changes: Sequence[Change]) -> Sequence[bool]:
-        done = await self._collection.bulk_write([UpdateOne(c.query, c.update) for c in changes], ordered=False)
+        try:
+            done = await self._collection.bulk_write([UpdateOne(c.query, c.update) for c in changes], ordered=False)
+        except BulkWriteError as error:
+            _check_kept(error)
+            raise
         if done.matched_count == len(changes):
             return [True] * len(changes)
         # The server only tells how many were found: look which.
         return [await self._collection.find_one(c.applied, {"_id": 1}) is not None for c in changes]
+
+
+def _check_kept(error: BulkWriteError) -> None:
+    """AutoReconnect where a majority has not kept what was written: then nobody may be told that it was."""
+    if (error.details or {}).get("writeConcernErrors"):
+        raise AutoReconnect("not kept by a majority") from error
