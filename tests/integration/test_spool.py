@@ -147,6 +147,17 @@ async def test_many_at_once_with_one_key_are_one_mail_and_leave_no_blob_behind(h
     assert await house.blobs() == 1
 
 
+async def test_many_mails_at_once_are_all_taken_and_all_go_on(house: House) -> None:
+    mails = [new_mail() for _ in range(50)]
+    taken = await asyncio.gather(*(house.gateway.submit(mail) for mail in (*mails, *mails[:5])))
+    assert [t.replayed for t in taken] == [False] * 50 + [True] * 5
+    events = [t.event for t in taken if t.event is not None]
+    await asyncio.gather(*(house.dlp.step(event, Stage.SUBMITTED, PASSED, passing) for event in events))
+    assert await house.ground.database["spool"].count_documents({"stage": "filtered", "steps": {"$size": 2}}) == 50
+    assert {e.mail for e in house.published.events} == {mail.id for mail in mails}
+    assert len({e.encode() for e in house.published.events}) == 50
+
+
 async def test_a_mail_is_kept_even_when_the_broker_does_not_take_its_event(house: House) -> None:
     fails = Published(Transient("publish-not-confirmed"), RuntimeError("anything"))
     gateway = await house.ground.spool("gateway", fails)

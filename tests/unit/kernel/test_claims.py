@@ -4,7 +4,7 @@ import asyncio
 import base64
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
 import pytest
@@ -133,9 +133,9 @@ async def test_a_damaged_private_half_in_the_store_is_a_fault_with_a_name(instal
 @cache
 def _sealed() -> tuple[Claims, SealedClaim]:
     async def seal() -> tuple[Claims, SealedClaim]:
-        installation = Installation(Path(mkdtemp()))
-        dlp, crypto = await installation.ready("dlp", "crypto")
-        return crypto, await dlp.seal(STEP, "crypto", KEYS, "pass")
+        with TemporaryDirectory() as folder:
+            dlp, crypto = await Installation(Path(folder)).ready("dlp", "crypto")
+            return crypto, await dlp.seal(STEP, "crypto", KEYS, "pass")
 
     return asyncio.run(seal())
 

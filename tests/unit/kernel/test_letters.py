@@ -5,7 +5,7 @@ import json
 import time
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -134,8 +134,9 @@ async def test_an_act_carries_its_persons_signature_over_this_very_command(insta
 @cache
 def _asked() -> tuple[Transport, Letter]:
     async def ask() -> tuple[Transport, Letter]:
-        gateway, auth = await _two(Installation(Path(mkdtemp())))
-        return auth, (await letters.ask(gateway, "auth", "auth.log-in", COMMAND, 3600)).letter
+        with TemporaryDirectory() as folder:
+            gateway, auth = await _two(Installation(Path(folder)))
+            return auth, (await letters.ask(gateway, "auth", "auth.log-in", COMMAND, 3600)).letter
 
     return asyncio.run(ask())
 
