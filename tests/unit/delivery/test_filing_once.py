@@ -43,7 +43,7 @@ def test_each_mailbox_gets_one_entry_and_the_same_one_when_filed_again(recipient
     assert sorted(e.account for e in filed) == sorted({r.account for r in recipients if r.account is not None})
     assert all((e.mail, e.role, e.folder, e.flags) == (mail.root, "received", "inbox", ()) for e in filed)
     assert [e.id for e in entries(mail, NOW, 5000)] == [e.id for e in filed]
-    assert {e.size for e in filed} == {5000}, "the size is that of what is filed, not of a mail hidden in it"
+    assert {e.size for e in filed} <= {5000}, "the size is that of what is filed, not of a mail hidden in it"
 
 
 @given(RECIPIENTS)
