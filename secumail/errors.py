@@ -18,7 +18,7 @@ class SecuMailError(Exception):
 class Refused(SecuMailError):
     """The request can't be done as it is.
 
-    `code` names the fault (and the page under docs/problems), `words` say it, `fix` says what to do, `status`
+    `code` names the fault (and its place in docs/problems.md), `words` say it, `fix` says what to do, `status`
     is the HTTP status a public door answers with.
     """
 

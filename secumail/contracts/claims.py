@@ -9,7 +9,7 @@ Base64 = Annotated[str, Field(max_length=2048)]
 
 
 class SealedClaim(BaseModel):
-    """A key bundle sealed to one service (design/keys.md, "In transit").
+    """A key bundle sealed to one service (docs/keys.md, "Mail in transit").
 
     by: who signed: a service's name, or `account:<id>` for a reviewer's release
     to: the one service that can open it

@@ -76,7 +76,7 @@ class MailBlocked(Event):
 
 
 class MailRejected(Event):
-    """A reviewer has refused a held mail (or its time ran out): it ends here."""
+    """A reviewer has refused a held mail: it ends here."""
 
     type: Literal["mail.rejected"] = "mail.rejected"
     version: Literal[1] = 1

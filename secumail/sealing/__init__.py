@@ -1,4 +1,4 @@
-"""Keys and sealing, as design/keys.md says: who can open what. Built on `cryptography` alone; no S/MIME here.
+"""Keys and sealing, as docs/keys.md says: who can open what. Built on `cryptography` alone; no S/MIME here.
 
 hpke        a key pair, and sealing a short secret to its public half
 stream      data under a key: bodies, metadata, images

@@ -1,6 +1,6 @@
 """Passwords: one Argon2id, split in two. The `auth` half proves who you are, the `unlock` half opens your key.
 
-Only a keyed digest of the auth half is stored; the unlock half never is (design/keys.md). SECUMAIL's SHA-1 is
+Only a keyed digest of the auth half is stored; the unlock half never is (docs/keys.md). SECUMAIL's SHA-1 is
 deliberately not followed: docs/decisions.
 """
 

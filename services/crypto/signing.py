@@ -16,14 +16,14 @@ def sign(
     certificate: x509.Certificate,
     chain: Sequence[x509.Certificate],
 ) -> bytes:
-    """The mail `raw`, signed: `mime.split` gives `raw` back byte for byte, whatever bytes it has.
+    """The mail `raw`, signed: `multipart_signed.split` gives `raw` back byte for byte, whatever bytes it has.
 
     `certificate` belongs to `key`; `chain` is what leads from it to a root (without the root). The
     signature carries content type, message digest (SHA-256), signing time and the capabilities of the
     sender's client.
 
     The signature covers the exact bytes. RFC 8551 section 3.1.1 asks for canonical text, every line ending
-    in CRLF, and other programs make it so before they check: a mail for which `mime.is_canonical` holds
+    in CRLF, and other programs make it so before they check: a mail for which `multipart_signed.is_canonical` holds
     verifies everywhere. Of others, openssl finds the signature broken where a LF stands alone or a CR stands
     right before a line's end or the mail's (CR or NUL elsewhere do no harm there); `verification.verify`
     calls all of them good. Mail taken in by SMTP has no LF alone.

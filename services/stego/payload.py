@@ -5,9 +5,9 @@
     frame    compressed? | length of the payload | payload, maybe compressed | zeros
 
 Nothing of it is in clear: no magic number, no salt, no version. Both parts are sealed by AES-256-GCM-SIV
-(RFC 8452) under a key that belongs to one hidden mail. SIV because hiding must be repeatable: a step that
-runs again after a crash has to produce the same picture (two pictures that differ in a few samples give the
-hiding away), and SIV keeps its promise even if one key ever seals two payloads under the same nonce.
+(RFC 8452) under a key that belongs to one hidden mail. SIV because hiding must be repeatable: the same mail
+hidden again under the same key has to give the same picture (two pictures that differ in a few samples give
+the hiding away), and SIV keeps its promise even if one key ever seals two payloads under the same nonce.
 """
 
 import struct
