@@ -25,7 +25,8 @@ OPERATIONS = [
 @pytest.mark.parametrize("described", [asyncapi, openapi], ids=["asyncapi", "openapi"])
 def test_the_written_description_is_current(described: Any) -> None:
     name = described.__name__
-    assert described.FILE.exists() and described.FILE.read_text() == described.text(), (
+    current = described.FILE.exists() and described.FILE.read_text() == described.text()
+    assert current, (
         f"docs/{described.FILE.name} is stale. Renew it by `python -m {name}`, and read the difference: it is what "
         "clients and other services will notice."
     )
