@@ -134,10 +134,11 @@ class Answering:
         ) as span:
             try:
                 question = await letters.read(self._transport, message.body, self._asker)
-            except SecuMailError as error:
-                # Nobody to answer to: an unreadable letter has no key for an answer.
-                telemetry.failed(span, error.code)
-                log.warning("letter not accepted", extra={"code": error.code})
+            except Exception as error:
+                # Nobody to answer to: an unread letter (forged, or the store away) has shown no key for an answer.
+                code = error.code if isinstance(error, SecuMailError) else type(error).__name__
+                telemetry.failed(span, code)
+                log.warning("letter not accepted", extra={"code": code})
                 await message.ack()
                 return
             reply: str | Refused
