@@ -141,7 +141,7 @@ async def test_a_form_without_mail_or_picture_or_length_is_refused(office: Offic
     broken = await ada.post(
         "/messages", content=b"--no boundary", headers={**key, "Content-Type": "multipart/form-data"}
     )
-    assert (broken.status_code, broken.json()["code"]) == (400, "http-400")
+    assert (broken.status_code, broken.json()["code"]) == (400, "malformed-request")
 
     async def endless() -> AsyncIterator[bytes]:
         yield b"--b\r\n"

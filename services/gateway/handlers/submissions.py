@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response, status
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from secumail.errors import Refused
 from secumail.mailbox import entry as mailbox
@@ -194,19 +195,28 @@ async def _body(door: Door, request: Request) -> tuple[bytes, bytes | None, str,
     )  # fmt: skip
 
 
+class _InMemory(MultiPartParser):
+    """The library's parser puts files over 1 MB down on disk, for anyone to read: here they stay in memory."""
+
+    spool_max_size = 0  # no limit: the form's size is known, and bounded
+
+
 async def _form(request: Request, most: int) -> tuple[bytes, bytes | None, str, str]:
-    """A mail and the picture to hide it in. Its size is known beforehand: the parser writes files to disk."""
+    """A mail and the picture to hide it in. Its size is known beforehand, as all of it is held in memory."""
     declared = request.headers.get("content-length", "")
     if not declared.isdigit():
         raise Refused("length-required", "The form has no Content-Length.", "Send it in one piece.", 411)
     if int(declared) > most + _COVER_BYTES:
         raise _too_large(most)
-    async with request.form(max_files=2, max_fields=4) as form:
-        message, cover = form.get("message"), form.get("cover")
-        if not isinstance(message, UploadFile) or not isinstance(cover, UploadFile):
-            raise Refused("malformed-request", "message or cover is missing.", "Send both as files of the form.", 400)
-        raw, picture = await message.read(), await cover.read()
-        text = form.get("cover_text")
+    try:
+        form = await _InMemory(request.headers, request.stream(), max_files=2, max_fields=4).parse()
+    except MultiPartException as error:
+        raise Refused("malformed-request", f"The form: {error.message}", "Send it as RFC 7578 says.", 400) from error
+    message, cover = form.get("message"), form.get("cover")
+    if not isinstance(message, UploadFile) or not isinstance(cover, UploadFile):
+        raise Refused("malformed-request", "message or cover is missing.", "Send both as files of the form.", 400)
+    raw, picture = await message.read(), await cover.read()
+    text = form.get("cover_text")
     if len(raw) > most:
         raise _too_large(most)
     # What stego refuses later costs the sender a bounce; the commonest mistakes are told at once.
