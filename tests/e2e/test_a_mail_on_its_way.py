@@ -8,7 +8,13 @@ from tests.people import Office, mail
 
 async def test_a_mail_arrives_signed_and_byte_for_byte_and_openssl_agrees(office: Office, tmp_path: Path) -> None:
     ada, bob = await office.member("ada"), await office.newcomer()
-    raw = mail(ada.address, bob.address, "Plans", "Good morning.\r\n", "Date: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@x>\r\n")
+    raw = mail(
+        ada.address,
+        bob.address,
+        "Plans",
+        "Good morning.\r\n",
+        "Date: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@x>\r\n",
+    )
 
     submission = await ada.sent(raw)
     assert [r["state"] for r in submission["recipients"]] == ["delivered"]
