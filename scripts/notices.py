@@ -76,9 +76,7 @@ def licence(package: Distribution) -> str:
     def stated(field: str) -> list[str]:
         return package.metadata.get_all(field) or []
 
-    classified = [
-        line.rpartition(" :: ")[2] for line in stated("Classifier") if line.startswith("License ::")
-    ]
+    classified = [line.rpartition(" :: ")[2] for line in stated("Classifier") if line.startswith("License ::")]
     for words in (*stated("License-Expression"), *classified, *stated("License")):
         if words in SPDX:
             return SPDX[words]
@@ -103,8 +101,7 @@ def notices(groups: Mapping[str, list[str]]) -> list[Notice]:
         needed += [
             further
             for further in map(Requirement, package.requires or [])
-            if further.marker is None
-            or any(further.marker.evaluate({"extra": extra}) for extra in (*extras, ""))
+            if further.marker is None or any(further.marker.evaluate({"extra": extra}) for extra in (*extras, ""))
         ]
     return [found[name] for name in sorted(found)]
 

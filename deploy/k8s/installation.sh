@@ -27,7 +27,8 @@ address=--from-file=$home/keys/address.key
 service gateway "$address" --from-file=tls.pem="$home/tls/gateway.pem" --from-file=tls.key="$home/tls/gateway.key"
 service auth "$address"
 service dlp
-service crypto "$address"
+service crypto "$address" \
+    --from-file=authority.pem="$home/authority/ca.pem" --from-file="$home/authority/issuing.key"
 service stego
 service delivery
 
@@ -41,4 +42,3 @@ create secret generic mongodb \
     --from-file=tls.pem="$home/tls/mongodb.pem"
 
 create configmap installation --from-file="$home/tls/ca.pem" --from-file="$home/identities.json"
-create configmap authority --from-file="$home/authority/ca.pem"

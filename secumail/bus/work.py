@@ -174,9 +174,10 @@ class Work:
                 await self._dead(queue, message, error.code, event)
             except Exception as error:
                 # A fault of ours. The place is logged, the text is not: it may quote the mail.
-                log.exception("handler failed", extra={"queue": queue.name, "cause": type(error).__name__})
-                telemetry.failed(span, type(error).__name__)
-                await self._dead(queue, message, type(error).__name__, event)
+                code = error.code if isinstance(error, SecuMailError) else type(error).__name__
+                log.exception("handler failed", extra={"queue": queue.name, "cause": code})
+                telemetry.failed(span, code)
+                await self._dead(queue, message, code, event)
             await message.ack()
 
     async def _retry(

@@ -18,7 +18,8 @@ def ensure(home: Home, identities: Iterable[str] = IDENTITIES) -> None:
             if not file.exists():
                 write_private(file, secrets.token_urlsafe(32))
     first_admin = home.secrets("auth") / "first_admin.json"
-    if not first_admin.exists():
+    # Once people were told their logins, an administrator may delete the file: the account is there already.
+    if not first_admin.exists() and not home.logins.exists():
         login = {
             "address": f"admin@{home.domains[0]}",
             "name": "Administrator",

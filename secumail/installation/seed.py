@@ -22,9 +22,9 @@ PEOPLE = (
 
 async def run(home: Home) -> None:
     """Register the people, and leave the logins that `up` shows. Idempotent: who is there already stays."""
-    admin = json.loads((home.secrets("auth") / "first_admin.json").read_text())
     if home.logins.exists():
         return
+    admin = json.loads((home.secrets("auth") / "first_admin.json").read_text())
     logins = [{"who": "administrator", "address": admin["address"], "password": admin["password"]}]
     context = ssl.create_default_context(cafile=str(home.ca))
     base = f"https://{HOST}:{home.ports.https}/api/v1"

@@ -16,7 +16,9 @@ from secumail.sealing.accounts import AccountKeys
 from secumail.sealing.hpke import PrivateKey, PublicKey
 from services.auth.passwords import Cost, Halves
 
-_ADDRESS = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[a-z0-9.-]{1,253}\Z")
+# A dot-atom (RFC 5322 3.4.1): what a certificate can name as well.
+_ATOM = r"[^\s@<>\"(),:;\[\]\\.]+"
+_ADDRESS = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@[a-z0-9.-]{{1,253}}\Z")
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,9 @@ def tool(name: str) -> str:
 def run() -> Run:
     """Run a command in the repository's root with a bare environment; returns its code and output."""
 
-    def runs(
-        *command: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT
-    ) -> subprocess.CompletedProcess[str]:
+    def runs(*command: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         bare = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **(env or {})}
-        return subprocess.run(
-            command, cwd=cwd, env=bare, capture_output=True, text=True, check=False, timeout=120
-        )
+        return subprocess.run(command, cwd=cwd, env=bare, capture_output=True, text=True, check=False, timeout=120)
 
     return runs
 

@@ -16,6 +16,7 @@ from .conftest import ROOT, SERVICES, Document, Run, tool
 STANDING = (*SERVICES, "rabbitmq", "mongodb")
 KEYS = "/run/secumail/keys/"
 SECRETS = "/run/secumail/secrets/"
+AUTHORITY = "/run/secumail/authority/"
 
 
 def secrets_of(compose: Document, container: str) -> dict[str, str]:
@@ -41,9 +42,7 @@ def test_the_project_is_six_services_a_broker_a_database_and_one_start_up_job(co
 
 
 @pytest.mark.parametrize("container", STANDING)
-def test_every_container_tells_whether_it_is_healthy_and_comes_back(
-    compose: Document, container: str
-) -> None:
+def test_every_container_tells_whether_it_is_healthy_and_comes_back(compose: Document, container: str) -> None:
     service = compose["services"][container]
     assert service["healthcheck"]["test"][0] == "CMD"
     assert {"interval", "timeout", "retries", "start_period"} <= set(service["healthcheck"])
@@ -96,9 +95,7 @@ def test_every_secret_and_configuration_comes_from_a_file(compose: Document) -> 
 
 def test_only_the_gateway_publishes_a_port(compose: Document) -> None:
     published = [
-        (name, port["target"])
-        for name, service in compose["services"].items()
-        for port in service.get("ports", [])
+        (name, port["target"]) for name, service in compose["services"].items() for port in service.get("ports", [])
     ]
     assert published == [("gateway", 8443)]
 
@@ -116,7 +113,8 @@ def test_a_service_holds_its_own_passwords_and_no_other(compose: Document, servi
     own = {f"{SECRETS}{kind}_password": f"secrets/{service}/{kind}_password" for kind in ("amqp", "mongodb")}
     gateway = {f"{SECRETS}tls.pem": "tls/gateway.pem", f"{SECRETS}tls.key": "tls/gateway.key"}
     auth = {f"{SECRETS}first_admin.json": "secrets/auth/first_admin.json"}
-    assert others == own | {"gateway": gateway, "auth": auth}.get(service, {})
+    crypto = {AUTHORITY + "issuing.key": "authority/issuing.key"}
+    assert others == own | {"gateway": gateway, "auth": auth, "crypto": crypto}.get(service, {})
 
 
 @pytest.mark.parametrize("container", ["rabbitmq", "mongodb", "database-init"])
@@ -144,7 +142,7 @@ def test_the_image_and_the_project_together_give_a_service_its_settings(
     assert (settings.bind, settings.health_port) == ("0.0.0.0", 8080)
     assert settings.domains == ("northwind.example",)
     mounted = {Path(target).parent for target in secrets_of(compose, service)}
-    assert mounted == {settings.secrets, settings.keys}
+    assert mounted - {Path(AUTHORITY)} == {settings.secrets, settings.keys}
     public = {Path(config["target"]) for config in compose["services"][service]["configs"]}
     assert {settings.identities, settings.tls_ca} <= public
 

@@ -51,9 +51,7 @@ def selects(policy: Document, labels: dict[str, str]) -> bool:
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-def test_the_schemas_of_the_api_accept_every_document(
-    run: Run, rendered: str, tmp_path: Path, version: str
-) -> None:
+def test_the_schemas_of_the_api_accept_every_document(run: Run, rendered: str, tmp_path: Path, version: str) -> None:
     manifest = tmp_path / "base.yaml"
     manifest.write_text(rendered)
     result = run(tool("kubernetes-validate"), "--strict", "--kubernetes-version", version, str(manifest))
@@ -61,9 +59,7 @@ def test_the_schemas_of_the_api_accept_every_document(
     assert "WARN" not in result.stdout + result.stderr
 
 
-def test_the_schemas_refuse_a_field_that_does_not_exist(
-    run: Run, documents: Documents, tmp_path: Path
-) -> None:
+def test_the_schemas_refuse_a_field_that_does_not_exist(run: Run, documents: Documents, tmp_path: Path) -> None:
     wrong = copy.deepcopy(named(documents, "Deployment", "dlp"))
     wrong["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
     manifest = tmp_path / "wrong.yaml"
@@ -115,9 +111,7 @@ def test_every_image_is_pinned(documents: Documents) -> None:
         assert re.fullmatch(r"[\w/]+:\d+\.\d+\.\d+", container["image"]), name
 
 
-def test_compose_and_kubernetes_run_the_same_broker_and_database(
-    documents: Documents, compose: Document
-) -> None:
+def test_compose_and_kubernetes_run_the_same_broker_and_database(documents: Documents, compose: Document) -> None:
     for server in ("rabbitmq", "mongodb"):
         (container,) = pods(documents)[server]["spec"]["containers"]
         assert container["image"] == compose["services"][server]["image"]
@@ -165,9 +159,13 @@ def test_no_pod_holds_a_token_of_the_cluster(documents: Documents) -> None:
 def test_a_service_mounts_its_own_kms_scopes_and_no_other(documents: Documents, service: str) -> None:
     mounted = files_of(pods(documents)[service], "secret")
     assert {owner for owner, _ in mounted} == {service}
-    keys = {key for _, key in mounted if key.endswith(".key") and key != "tls.key"}
+    keys = {key for _, key in mounted if key.endswith(".key") and key not in ("tls.key", "issuing.key")}
     assert keys == {f"{scope}.key" for scope in SCOPES[service]}
-    own = {"gateway": {"tls.pem", "tls.key"}, "auth": {"first_admin.json"}}.get(service, set())
+    own = {
+        "gateway": {"tls.pem", "tls.key"},
+        "auth": {"first_admin.json"},
+        "crypto": {"authority.pem", "issuing.key"},
+    }.get(service, set())
     assert {key for _, key in mounted} - keys == {"amqp_password", "mongodb_password", *own}
 
 
@@ -212,9 +210,7 @@ def test_nothing_speaks_unless_a_policy_allows_it(documents: Documents) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_reaches_broker_and_database_and_delivery_alone_the_world(
-    documents: Documents, service: str
-) -> None:
+def test_a_service_reaches_broker_and_database_and_delivery_alone_the_world(documents: Documents, service: str) -> None:
     reaches = {
         (target["podSelector"]["matchLabels"][NAME] if "podSelector" in target else "world", port["port"])
         for rule in named(documents, "NetworkPolicy", service)["spec"]["egress"]
@@ -252,9 +248,7 @@ def test_every_service_object_finds_its_pods_and_port(documents: Documents) -> N
     found = {}
     for service in of_kind(documents, "Service"):
         selector = service["spec"]["selector"]
-        (pod,) = (
-            pod for pod in pods(documents).values() if selector.items() <= pod["metadata"]["labels"].items()
-        )
+        (pod,) = (pod for pod in pods(documents).values() if selector.items() <= pod["metadata"]["labels"].items())
         (container,) = pod["spec"]["containers"]
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
         found[service["metadata"]["name"]] = [ports[port["targetPort"]] for port in service["spec"]["ports"]]
@@ -283,7 +277,7 @@ def test_the_installation_script_writes_every_object_that_a_pod_mounts_and_nothi
     assert has == set().union(*(files_of(pod, "secret") for pod in pods(documents).values()))
 
     public = {each["metadata"]["name"]: set(each["data"]) for each in of_kind(written, "ConfigMap")}
-    assert public == {"installation": {"ca.pem", "identities.json"}, "authority": {"ca.pem"}}
+    assert public == {"installation": {"ca.pem", "identities.json"}}
 
 
 def test_the_installation_script_says_which_file_is_missing(run: Run, tmp_path: Path) -> None:
@@ -295,8 +289,6 @@ def test_the_installation_script_says_which_file_is_missing(run: Run, tmp_path: 
 def test_the_configuration_of_broker_and_database_is_the_one_that_compose_mounts(
     documents: Documents,
 ) -> None:
-    maps = {
-        each["metadata"]["name"].rpartition("-")[0]: each["data"] for each in of_kind(documents, "ConfigMap")
-    }
+    maps = {each["metadata"]["name"].rpartition("-")[0]: each["data"] for each in of_kind(documents, "ConfigMap")}
     for server, file in (("rabbitmq", "rabbitmq.conf"), ("mongodb", "mongod.conf")):
         assert maps[server] == {file: (ROOT / "deploy/config" / file).read_text()}

@@ -25,8 +25,7 @@ def test_every_direct_dependency_is_named_with_a_licence() -> None:
         for line in lines
     }
     named = {
-        name.replace("_", "-").lower()
-        for name in re.findall(r"^\| (\S+) \| \d\S* \| \S.* \|$", NOTICES, re.MULTILINE)
+        name.replace("_", "-").lower() for name in re.findall(r"^\| (\S+) \| \d\S* \| \S.* \|$", NOTICES, re.MULTILINE)
     }
     assert direct <= named
 
