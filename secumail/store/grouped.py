@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from pymongo import InsertOne, UpdateOne
+from pymongo.errors import WriteError
 
 from secumail.store.client import AutoReconnect, BulkWriteError, Collection, Document, DuplicateKeyError, PyMongoError
 
@@ -25,7 +26,11 @@ _DUPLICATE = 11000
 class Gathering(Generic[Q, A]):
     """Runs `one` for a lone item, `many` for those that gathered meanwhile (their answers in the same order)."""
 
-    def __init__(self, one: Callable[[Q], Awaitable[A]], many: Callable[[Sequence[Q]], Awaitable[Sequence[A]]]) -> None:
+    def __init__(
+        self,
+        one: Callable[[Q], Awaitable[A]],
+        many: Callable[[Sequence[Q]], Awaitable[Sequence[A | Exception]]],
+    ) -> None:
         self._one = one
         self._many = many
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
@@ -59,7 +64,10 @@ class Gathering(Generic[Q, A]):
                 answers = None  # one that can't be done must not spoil the others: each by itself
             if answers is not None:
                 for (_, future), answer in zip(batch, answers, strict=True):
-                    _settle(future, answer)
+                    if isinstance(answer, Exception):
+                        _refuse(future, answer)
+                    else:
+                        _settle(future, answer)
                 return
         for item, future in batch:
             try:
@@ -116,16 +124,14 @@ class Grouped:
             return False
         return True
 
-    async def _insert_many(self, documents: Sequence[Document]) -> Sequence[bool]:
+    async def _insert_many(self, documents: Sequence[Document]) -> Sequence[bool | Exception]:
         try:
             await self._collection.bulk_write([InsertOne(d) for d in documents], ordered=False)
         except BulkWriteError as error:
             _check_kept(error)
-            faults = (error.details or {}).get("writeErrors", [])
-            if any(f["code"] != _DUPLICATE for f in faults):
-                raise
-            taken = {f["index"] for f in faults}
-            return [index not in taken for index in range(len(documents))]
+            codes = {f["index"]: f["code"] for f in (error.details or {}).get("writeErrors", [])}
+            # Each has its own outcome. Tried again, those that were written would look like other people's.
+            return [_inserted(codes.get(index)) for index in range(len(documents))]
         return [True] * len(documents)
 
     async def _update_one(self, change: Change) -> bool:
@@ -141,6 +147,12 @@ class Grouped:
             return [True] * len(changes)
         # The server only tells how many were found: look which.
         return [await self._collection.find_one(c.applied, {"_id": 1}) is not None for c in changes]
+
+
+def _inserted(code: int | None) -> bool | WriteError:
+    if code is None:
+        return True
+    return False if code == _DUPLICATE else WriteError("not written", code)
 
 
 def _check_kept(error: BulkWriteError) -> None:
