@@ -117,7 +117,7 @@ async def test_only_the_senders_copy_has_bcc_and_everyone_named_gets_the_mail(of
     for person in (bob, eve):
         copy = (await person.get(f"/messages/{(await person.received(sent['id']))['id']}/raw")).content
         assert eve.address.encode() not in copy
-        assert b"bcc" not in copy.lower()
+        assert b"bcc:" not in copy.lower()  # base64 and names may well have the letters
         assert b"X-Last: 1" in copy
     own = (await ada.get(f"/messages/{(await ada.mails('sent'))[0]['id']}/original")).content
     assert raw in own
