@@ -123,6 +123,8 @@ async def test_every_accepted_mail_arrives_once_whatever_is_killed(stack: Stack)
     async with Ledger(stack.home) as ledger:
         await ledger.settled(within=90)
         assert await ledger.faults() == []
+        # A kill may leave a sealed blob that nothing names; a mail that went its way may not.
+        assert await ledger.orphans() <= sum(child.restarts for child in stack.children)
     assert len({post.id for post in sent}) == MAILS
     for person in recipients:
         due = Counter(post.id for post in sent if person in post.recipients)
