@@ -18,8 +18,8 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
-from opentelemetry.trace import Link, Span, SpanKind, StatusCode
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from secumail import __version__
@@ -49,21 +49,21 @@ Attributes = Mapping[str, str | int]
 
 _propagator = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("secumail")
+_ids = RandomIdGenerator()
 
 
 def start(service: str, processors: tuple[SpanProcessor, ...] = ()) -> TracerProvider:
     """Set up tracing for this process. `shutdown()` of what it returns flushes.
 
-    Where nobody listens spans are not recorded: then they cost little, and still carry the trace's id along.
+    Where nobody listens spans are not recorded: they only carry the trace's id along.
     """
     exported = bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
     provider = TracerProvider(
-        sampler=ParentBased(ALWAYS_ON) if exported or processors else ALWAYS_OFF,
         resource=Resource.create(
             {"service.name": service, "service.version": __version__, "service.namespace": "secumail"}
         ),
         shutdown_on_exit=False,
-    )  # fmt: skip
+    )
     if exported:
         # Only now: protobuf and an HTTP client cost every start of every service a sixth of a second.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -71,7 +71,8 @@ def start(service: str, processors: tuple[SpanProcessor, ...] = ()) -> TracerPro
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     for processor in processors:
         provider.add_span_processor(processor)
-    trace.set_tracer_provider(provider)
+    if exported or processors:
+        trace.set_tracer_provider(provider)
     return provider
 
 
@@ -162,6 +163,13 @@ def failed(span: Span, error_type: str) -> None:
     span.set_attribute("error.type", error_type)
 
 
+def _unrecorded(context: otel_context.Context | None) -> Span:
+    """A span that only carries the trace's id along."""
+    parent = trace.get_current_span(context).get_span_context()
+    trace_id = parent.trace_id if parent.is_valid else _ids.generate_trace_id()
+    return NonRecordingSpan(SpanContext(trace_id, _ids.generate_span_id(), is_remote=False))
+
+
 class Spanning:
     """A span that is current while it lasts, and fails with an exception's code or type. (A class: four of these
     go with every mail, and the library's stacked generators cost several times as much.)"""
@@ -183,7 +191,10 @@ class Spanning:
         self._links = links
 
     def __enter__(self) -> Span:
-        self._span = _tracer.start_span(self._name, self._context, self._kind, self._attributes, self._links)
+        if isinstance(trace.get_tracer_provider(), TracerProvider):
+            self._span = _tracer.start_span(self._name, self._context, self._kind, self._attributes, self._links)
+        else:
+            self._span = _unrecorded(self._context)
         self._token = otel_context.attach(trace.set_span_in_context(self._span, self._context))
         return self._span
 
