@@ -78,10 +78,15 @@ def status(directory: HomeOption = _HOME, as_json: JsonOption = False) -> None:
 
 
 @commands.command()
-def readyz(directory: HomeOption = _HOME, as_json: JsonOption = False) -> None:
+def readyz(
+    directory: HomeOption = _HOME,
+    wait: Annotated[bool, typer.Option("--wait", help="Ask again until everything is ready.")] = False,
+    within: Annotated[float, typer.Option(min=0, help="Seconds that --wait may take.")] = 60,
+    as_json: JsonOption = False,
+) -> None:
     """Whether everything can do its work: exit code 0, else 1."""
     with _clear_words(as_json):
-        found = asyncio.run(running.status(Home.open(directory)))
+        found = asyncio.run(running.status_when_ready(Home.open(directory), within if wait else 0))
         late = [each.name for each in found if not each.ready]
         is_ready = bool(found) and not late
         if as_json:

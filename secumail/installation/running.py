@@ -23,6 +23,7 @@ from secumail.topology import SERVICES
 SUPERVISOR = "supervisor"
 _START_WITHIN = 150.0
 _STOP_WITHIN = 90.0
+_ASK_AGAIN = 0.3
 
 Seed = Callable[[Home], Awaitable[None]]
 
@@ -131,6 +132,16 @@ async def status(home: Home) -> Sequence[Status]:
     order = ("epmd", "broker", "database", *SERVICES)
     found.sort(key=lambda record: order.index(record.name) if record.name in order else len(order))
     return await asyncio.gather(*(_status(home, record) for record in found))
+
+
+async def status_when_ready(home: Home, within: float) -> Sequence[Status]:
+    """The status once all processes are ready, or after `within` seconds as it is then."""
+    deadline = time.monotonic() + within
+    while True:
+        found = await status(home)
+        if (found and all(each.ready for each in found)) or time.monotonic() >= deadline:
+            return found
+        await asyncio.sleep(_ASK_AGAIN)
 
 
 async def _status(home: Home, record: Record) -> Status:

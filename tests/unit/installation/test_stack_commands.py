@@ -29,6 +29,12 @@ def test_a_stopped_installation_is_not_ready(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout.strip()) == (0, "Nothing was running.")
 
 
+def test_waiting_for_what_nobody_starts_ends_when_it_should(tmp_path: Path) -> None:
+    Home(tmp_path, Ports.free()).save()
+    result = cli.invoke(commands, ["readyz", "--home", str(tmp_path), "--wait", "--within", "0.3"])
+    assert (result.exit_code, result.stdout.strip()) == (1, "not ready: nothing was started")
+
+
 def test_the_doctor_names_a_taken_port_and_the_way_out(tmp_path: Path) -> None:
     ports = Ports.free()
     Home(tmp_path, ports).save()
