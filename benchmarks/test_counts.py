@@ -1,8 +1,8 @@
 """What one mail to one recipient costs, in counts that do not depend on the machine: the gate.
 
-publishes 4 (one for each hop), bytes on the broker at most 8 KiB for all of them together,
-spans at most 9, database: inserts 4 (spool, Sent, sent log, inbox), updates 4 (a step each, and the audit mark),
-queries 4 (a read for each step, and the session's)
+Publishes 4 (one for each hop), event bodies at most 4.5 KiB for all of them together, 8 spans. Database: inserts 4
+(spool, Sent, sent log, inbox), updates 3 (a step each; the audit marks many mails in one), queries 3 (a read for
+each step), each with a little room for what the clock brings.
 """
 
 import asyncio
@@ -75,15 +75,22 @@ async def test_a_mail_is_published_four_times_in_few_bytes_and_leaves_few_spans(
     assert [m.routing_key for m in heard] == [
         "mail.submitted", "mail.filtered", "mail.encrypted.direct", "mail.delivered",
     ]  # fmt: skip
-    assert sum(len(m.body) for m in heard) <= 8 * 1024
+    carried = sum(len(m.body) for m in heard)
+    print(f"bytes of event bodies per mail: {carried}")
+    assert carried <= 4608
 
     trace = (await ada.get(f"/submissions/{submission['id']}/trace")).json()["trace"]
+    hops = ("mail.submitted", "mail.filtered", "mail.encrypted")
+    wanted = sorted(
+        ["POST /messages", *["send mail.events"] * 4]
+        + [f"process {service}.{topic}" for service, topic in zip(("dlp", "crypto", "delivery"), hops, strict=True)]
+    )
     deadline = time.monotonic() + 10
-    while "process delivery.mail.encrypted" not in [s.name for _, s in bench.collector.of_trace(trace)]:
+    while len(bench.collector.of_trace(trace)) < len(wanted):
+        # Each service exports by its own clock.
         assert time.monotonic() < deadline, "the last span never came"
         await asyncio.sleep(0.05)
-    names = [(service, span.name) for service, span in bench.collector.of_trace(trace)]
-    assert len(names) <= 9, names
+    assert sorted(span.name for _, span in bench.collector.of_trace(trace)) == wanted
 
 
 async def test_a_mail_costs_few_database_operations(bench: Bench) -> None:
@@ -106,6 +113,7 @@ async def test_a_mail_costs_few_database_operations(bench: Bench) -> None:
     await asyncio.sleep(took)  # what the services do by the clock, over the same time, is not a mail's
     idle = await bench.database_counts()
     per_mail = {name: ((after[name] - before[name]) - (idle[name] - idle_before[name])) / MAILS for name in before}
+    print(f"database operations per mail: {per_mail}")
     assert per_mail["insert"] <= 4.2, per_mail
-    assert per_mail["update"] <= 4.5, per_mail
-    assert per_mail["query"] <= 5.0, per_mail
+    assert per_mail["update"] <= 3.6, per_mail
+    assert per_mail["query"] <= 4.2, per_mail
