@@ -29,6 +29,15 @@ _MIME_FIELDS = ("content-type", "content-disposition", "content-transfer-encodin
 _NO_CHARSETS = frozenset({"ascii", "us-ascii", "idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
 _HALF = re.compile(rb"[\xc0-\xff][\x80-\xbf]{0,3}\Z")
 """A character of UTF-8 that a cut may have gone through."""
+_ODD_LINES = (
+    email.errors.FirstHeaderLineIsContinuationDefect,
+    email.errors.InvalidHeaderDefect,
+    email.errors.MalformedHeaderDefect,
+    email.errors.MisplacedEnvelopeHeaderDefect,
+    email.errors.MissingHeaderBodySeparatorDefect,
+)
+_NOBODY = re.compile(r"[^,;:<>@]*: ?;")
+"""A group without members: "undisclosed-recipients:;" (RFC 5322 A.1.3)."""
 _ODD = (LookupError, TypeError, ValueError)
 
 
@@ -90,6 +99,11 @@ def header(raw: bytes) -> Mime:
         return BytesHeaderParser(policy=_POLICY).parsebytes(raw)
     except _BeyondBoundsError:
         return BytesHeaderParser().parsebytes(raw)
+
+
+def has_odd_lines(message: Mime) -> bool:
+    """Whether its header has a line that is no field: there one reader ends the header and another goes on."""
+    return any(isinstance(defect, _ODD_LINES) for defect in message.defects)
 
 
 def leaves(part: Mime) -> Iterator[Mime]:
@@ -175,11 +189,20 @@ def addresses(message: Mime, name: str) -> tuple[str, ...]:
 
     Structure first, encoded words never (RFC 2047 section 5): a decoded display name must not become an address.
     """
-    values = [" ".join(str(v).split()) for v in message.get_all(name, [])]
+    # A list may end with a comma (RFC 5322 section 4.4).
+    values = [" ".join(str(v).split()).strip(" ,") for v in message.get_all(name, [])]
+    return tuple(address for value in values for address in _addresses(value))
+
+
+def _addresses(value: str) -> list[str]:
+    if not value or _NOBODY.fullmatch(value):
+        return []
     try:
-        return tuple(address for _, address in getaddresses(values) if address)
+        found = [address for _, address in getaddresses([value])]
     except RecursionError:
-        return tuple(values)
+        return [value]
+    # Newer patch releases of Python answer one empty address for a field that two readers may read differently.
+    return found if all(found) else [value]
 
 
 def _children(part: Mime) -> list[Mime]:

@@ -12,9 +12,13 @@ _TEXT = 4096
 
 def summarise(raw: bytes) -> Meta:
     """Subject, addresses, preview and attachments of a mail. Any bytes will do; what can't be read is left out."""
-    message = mime.parse(raw)
-    shown = message or mime.header(raw)
-    preview, attachments = _look(message) if message is not None else ("", ())
+    whole = mime.parse(raw)
+    return summary(mime.header(raw), whole=False) if whole is None else summary(whole)
+
+
+def summary(shown: Mime, whole: bool = True) -> Meta:
+    """The same of a mail that was parsed already. `whole`: it has more than its header."""
+    preview, attachments = _look(shown) if whole else ("", ())
     return Meta(
         subject=mime.field(shown, "Subject"),
         sender=mime.field(shown, "From"),

@@ -14,8 +14,8 @@ from uuid import UUID
 from secumail.directory import domain_of, normal
 from secumail.errors import Refused
 from secumail.mailbox.entry import Meta
-from secumail.mailbox.mime import Mime, addresses, header
-from secumail.mailbox.summary import summarise
+from secumail.mailbox.mime import Mime, addresses, has_odd_lines, header, parse
+from secumail.mailbox.summary import summary
 
 # A lone CR too: some readers take it for a line end, and would see fields that others do not.
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -48,13 +48,14 @@ def take(given: bytes, sender: str, explicit: Sequence[str], max_recipients: int
         own = own[mbox_line.end() :]
     end = _END_OF_HEADER.search(own)
     head = own[: end.start() + 2] if end is not None else own
-    message = header(own)
+    whole = parse(own)
+    message = whole if whole is not None else header(own)
     if not message.keys():
         raise Refused(
             "not-a-mail", "The text has no header fields.",
             "Send a raw mail (RFC 5322): header fields such as From, To and Subject, an empty line, then the text.",
         )  # fmt: skip
-    if message.defects:
+    if has_odd_lines(message):
         # Where one reader ends the header another goes on, and would see a sender that was not checked.
         raise Refused(
             "header-malformed", "The header has a line that is no header field.",
@@ -62,16 +63,13 @@ def take(given: bytes, sender: str, explicit: Sequence[str], max_recipients: int
         )  # fmt: skip
     _check_from(message, sender)
     recipients = _recipients(message, explicit, max_recipients)
-    added = b""
-    domain = domain_of(sender)
-    if message.get("From") is None:
-        added += f"From: {sender}\r\n".encode()
-    if message.get("Date") is None:
-        added += f"Date: {format_datetime(now)}\r\n".encode()
-    if message.get("Message-ID") is None:
-        added += f"Message-ID: <{mail}@{domain}>\r\n".encode()
+    wanted = {"From": sender, "Date": format_datetime(now), "Message-ID": f"<{mail}@{domain_of(sender)}>"}
+    missing = {name: value for name, value in wanted.items() if message.get(name) is None}
+    added = "".join(f"{name}: {value}\r\n" for name, value in missing.items()).encode()
+    for name, value in missing.items():
+        message[name] = value
     raw = added + _BCC.sub(b"", head) + own[len(head) :]
-    return Taken(raw, added + own, recipients, summarise(raw))
+    return Taken(raw, added + own, recipients, summary(message, whole is not None))
 
 
 def _check_from(message: Mime, sender: str) -> None:

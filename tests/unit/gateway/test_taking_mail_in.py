@@ -51,6 +51,19 @@ def test_the_body_goes_on_byte_for_byte_but_for_its_line_ends(body: bytes) -> No
     assert mail.raw == mail.own == COMPLETE + TO + b"\r\n" + crlf(body)
 
 
+def test_a_line_that_no_reader_ends_the_header_at_is_told_from_a_boundary_that_the_body_lacks() -> None:
+    multipart = COMPLETE + TO + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    for body in (b"--b\r\n\r\ntext\r\n--b--\r\n", b"no boundary", b""):
+        assert taken(multipart + body).raw == multipart + body
+    with pytest.raises(Refused, match="header"):
+        taken(COMPLETE + TO + b"no field\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n")
+
+
+def test_a_group_without_members_and_a_comma_at_the_end_name_nobody() -> None:
+    mail = taken(COMPLETE + b"To: undisclosed-recipients:;\r\nCc:\r\nBcc: bob@x.example,\r\n\r\n")
+    assert mail.recipients == ("bob@x.example",)
+
+
 @given(BODY)
 def test_what_was_taken_in_once_is_taken_in_again_unchanged(body: bytes) -> None:
     once = taken(TO + b"Bcc: eve@x.example\r\n\r\n" + body).raw
