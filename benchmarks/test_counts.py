@@ -82,7 +82,7 @@ async def test_a_mail_is_published_four_times_in_few_bytes_and_leaves_few_spans(
     trace = (await ada.get(f"/submissions/{submission['id']}/trace")).json()["trace"]
     hops = ("mail.submitted", "mail.filtered", "mail.encrypted")
     wanted = sorted(
-        ["POST /messages", *["send mail.events"] * 4]
+        ["POST /api/v1/messages", *["send mail.events"] * 4]
         + [f"process {service}.{topic}" for service, topic in zip(("dlp", "crypto", "delivery"), hops, strict=True)]
     )
     deadline = time.monotonic() + 10

@@ -149,7 +149,7 @@ class Record:
     body: BlobRef | None
     meta: bytes | None
     authorship: tuple[str, bytes]
-    out: tuple[Event, ...]
+    published: Sequence[Mapping[str, Any]]
     trace: str
     accepted: datetime
     moved: datetime
@@ -179,7 +179,7 @@ class Record:
             body=_ref(d, "body"),
             meta=d.get("meta"),
             authorship=(by, signature),
-            out=events(d.get("out", ())),
+            published=d.get("out", ()),
             trace=d.get("trace", ""),
             accepted=d["accepted"],
             moved=d["moved"],
@@ -189,6 +189,11 @@ class Record:
             stuck=d.get("stuck"),
             steps=tuple(d.get("steps", ())),
         )
+
+    @property
+    def out(self) -> tuple[Event, ...]:
+        """The last step's events: read only where they are published again."""
+        return events(self.published)
 
     def context(self, part: str) -> str:
         """What a sealed part is bound to. The root's id: a split mail's children share its ciphertext."""

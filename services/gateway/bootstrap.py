@@ -18,6 +18,8 @@ from services.gateway.handlers.door import Door
 from services.gateway.limits import Measured
 from services.gateway.settings import Settings
 
+API = "/api/v1"
+
 Scope = MutableMapping[str, Any]
 Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
 
@@ -80,7 +82,7 @@ def application(door: Door | None) -> FastAPI:
         title="SecuMail",
         version=__version__,
         description="An organisation's mail, safe by construction. Errors are problem details (RFC 9457).",
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=f"{API}/openapi.json",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -90,7 +92,7 @@ def application(door: Door | None) -> FastAPI:
     )
     app.state.door = door
     problems.install(app)
-    api = APIRouter(prefix="/api/v1")
+    api = APIRouter(prefix=API)
     for tag, module in (
         ("people", people),
         ("sending", submissions),
@@ -126,5 +128,7 @@ class Traced:
             await self._app(scope, receive, sent)
             route = scope.get("route")
             if route is not None:
-                span.update_name(f"{method} {route.path}")
-                span.set_attribute("http.route", route.path)
+                # An included router's route does not know where it was included.
+                path = route.path if route.path.startswith(API) else API + route.path
+                span.update_name(f"{method} {path}")
+                span.set_attribute("http.route", path)
