@@ -17,7 +17,15 @@ _SPOOL = {
 }
 
 RIGHTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "gateway": {**_SPOOL, "entries": _KEEP, "directory": _READ, "groups": _READ, "sessions": _OWN},
+    "gateway": {
+        **_SPOOL,
+        "entries": _KEEP,
+        "directory": _READ,
+        "groups": _READ,
+        "sessions": _OWN,
+        "decryption_keys": _READ,
+        "pickups": _KEEP,
+    },
     "auth": {
         "transport_keys": _OWN,
         "accounts": _OWN,
@@ -27,7 +35,15 @@ RIGHTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     # dlp appends to the reviewers' mailbox; it can't read any.
     "dlp": {**_SPOOL, "entries": ("insert",), "directory": _READ, "lists": _KEEP},
-    "crypto": {**_SPOOL, "directory": _READ, "signing_keys": _KEEP},
+    "crypto": {
+        **_SPOOL,
+        "directory": _READ,
+        "signing_keys": _KEEP,
+        "certificates": _KEEP,
+        "decryption_keys": _KEEP,
+        "openpgp_keys": _KEEP,
+        "peers": _OWN,
+    },
     "stego": {**_SPOOL, "directory": _READ},
     "delivery": {**_SPOOL, "entries": ("insert",), "directory": _READ, "audit": _ADD, "acts": _OWN},
 }  # fmt: skip

@@ -3,7 +3,7 @@
 import json
 
 from secumail.audit import Acts
-from secumail.contracts.commands import Grant, ListAccounts, LogIn, Register, SetRoles, SetStatus
+from secumail.contracts.commands.auth import Grant, ListAccounts, LogIn, Register, SetRoles, SetStatus
 from secumail.service import Service
 from services.auth.adapters.mongodb import SignedDirectory, StoredAccounts, StoredGroups
 from services.auth.handlers import Auth

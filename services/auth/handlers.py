@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from secumail.audit import Acts
-from secumail.contracts.commands import (
+from secumail.contracts.commands import Done
+from secumail.contracts.commands.auth import (
     AccountList,
     AccountRow,
-    Done,
     Grant,
     ListAccounts,
     LoggedIn,

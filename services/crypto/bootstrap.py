@@ -1,12 +1,12 @@
 """crypto, wired."""
 
 from secumail.audit import Acts
-from secumail.contracts.commands import GetAuthority, VerifySignature
+from secumail.contracts.commands.crypto import GetAuthority, VerifySignature
 from secumail.contracts.events import MailFiltered
 from secumail.service import Service
 from services.crypto.adapters.authority_files import load
 from services.crypto.adapters.custody import StoredCustody
-from services.crypto.handlers import Protection
+from services.crypto.handlers.protection import Protection
 from services.crypto.settings import Settings
 
 

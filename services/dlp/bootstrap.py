@@ -1,7 +1,7 @@
 """dlp, wired."""
 
 from secumail.audit import Acts
-from secumail.contracts.commands import GetLists, PutLists, Reject, Release
+from secumail.contracts.commands.dlp import GetLists, PutLists, Reject, Release
 from secumail.contracts.events import MailSubmitted
 from secumail.service import Service
 from services.dlp.adapters.mongodb import StoredLists

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from secumail import telemetry
 from secumail.audit import Acts
-from secumail.contracts.commands import Done, GetLists, ListsReply, PutLists, Reject, Release
+from secumail.contracts.commands import Done
+from secumail.contracts.commands.dlp import GetLists, ListsReply, PutLists, Reject, Release
 from secumail.contracts.events import Event, MailBlocked, MailFiltered, MailRejected, MailSubmitted
 from secumail.directory import REVIEWERS, Directory, Entry
 from secumail.errors import Permanent, Refused, Transient

@@ -11,7 +11,8 @@ from uuid import UUID
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from secumail.contracts.commands import LoggedIn, Role
+from secumail.contracts.commands import Role
+from secumail.contracts.commands.auth import LoggedIn
 from secumail.errors import Refused
 from secumail.sealing import stream
 from secumail.sealing.accounts import AccountKeys

@@ -1,6 +1,6 @@
 """stego, wired."""
 
-from secumail.contracts.commands import Reveal
+from secumail.contracts.commands.stego import Reveal
 from secumail.contracts.events import MailEncrypted
 from secumail.service import Service
 from services.stego.embedding import LsbMatching

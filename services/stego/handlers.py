@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from uuid import UUID
 
 from secumail.contracts.claims import SealedClaim
-from secumail.contracts.commands import Reveal, Revealed
+from secumail.contracts.commands.stego import Reveal, Revealed
 from secumail.contracts.events import MailConcealed, MailEncrypted
 from secumail.directory import Directory
 from secumail.errors import Permanent, Refused

@@ -7,32 +7,22 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from secumail.contracts.claims import SealedClaim
-from secumail.contracts.commands import (
+from secumail.contracts.commands import Command, Done, Reply
+from secumail.contracts.commands.auth import (
     AccountList,
     AccountRow,
-    AuthorityReply,
-    Command,
-    Done,
-    GetAuthority,
-    GetLists,
     Grant,
     ListAccounts,
-    ListsReply,
     LoggedIn,
     LogIn,
-    PutLists,
     Register,
     Registered,
-    Reject,
-    Release,
-    Reply,
-    Reveal,
-    Revealed,
     SetRoles,
     SetStatus,
-    SignatureVerdict,
-    VerifySignature,
 )
+from secumail.contracts.commands.crypto import AuthorityReply, GetAuthority, SignatureVerdict, VerifySignature
+from secumail.contracts.commands.dlp import GetLists, ListsReply, PutLists, Reject, Release
+from secumail.contracts.commands.stego import Reveal, Revealed
 from secumail.contracts.events import (
     AccountChanged,
     Event,

@@ -16,7 +16,9 @@ from pymongo.errors import NetworkTimeout
 from secumail import telemetry, topology
 from secumail.bus import asking
 from secumail.bus.asking import Answering, Asking
-from secumail.contracts.commands import Done, GetAuthority, ListAccounts, LoggedIn, LogIn, Register, Registered
+from secumail.contracts.commands import Done
+from secumail.contracts.commands.auth import ListAccounts, LoggedIn, LogIn, Register, Registered
+from secumail.contracts.commands.crypto import GetAuthority
 from secumail.contracts.events import AccountChanged, MailDelivered, MailSubmitted
 from secumail.errors import Permanent, Refused, Transient
 from secumail.sealing import letters

@@ -12,7 +12,7 @@ import pytest
 
 from secumail import topology
 from secumail.audit import Acts, Sealer
-from secumail.contracts.commands import LoggedIn
+from secumail.contracts.commands.auth import LoggedIn
 from secumail.mailbox.entry import Entry
 from secumail.sealing.accounts import AccountKeys
 from secumail.sealing.hpke import PrivateKey

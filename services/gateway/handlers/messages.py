@@ -12,14 +12,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from secumail.contracts.commands import (
-    AuthorityReply,
-    GetAuthority,
-    Reveal,
-    Revealed,
-    SignatureVerdict,
-    VerifySignature,
-)
+from secumail.contracts.commands.crypto import AuthorityReply, GetAuthority, SignatureVerdict, VerifySignature
+from secumail.contracts.commands.stego import Reveal, Revealed
 from secumail.errors import Refused
 from secumail.mailbox import mime
 from secumail.mailbox.entry import FLAGS, Entry, Folder, Meta, Role

@@ -7,17 +7,16 @@ from uuid import UUID
 from fastapi import APIRouter, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from secumail.contracts.commands import (
+from secumail.contracts.commands import Done, Role
+from secumail.contracts.commands.auth import (
     AccountList,
     AccountRow,
-    Done,
     Grant,
     ListAccounts,
     LoggedIn,
     LogIn,
     Register,
     Registered,
-    Role,
     SetRoles,
     SetStatus,
 )

@@ -12,7 +12,8 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from secumail.contracts.commands import Done, GetLists, ListsReply, PutLists, Reject, Release
+from secumail.contracts.commands import Done
+from secumail.contracts.commands.dlp import GetLists, ListsReply, PutLists, Reject, Release
 from secumail.directory import REVIEWERS
 from secumail.errors import Refused
 from secumail.mailbox import entry as mailbox

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.crypto.authority import Authority
-from services.crypto.verification import Trust
+from services.crypto.smime.verification import Trust
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from pydantic import ValidationError
 
 from secumail.multipart_signed import split
 from services.crypto.authority import Authority, create_authority
-from services.crypto.signing import detached_signature
-from services.crypto.verification import State, Trust, verify
+from services.crypto.smime.signing import detached_signature
+from services.crypto.smime.verification import State, Trust, verify
 
 LETTER = b"From: alice@northwind.example\r\nSubject: Harvest\r\n\r\nThe apples are in.\r\n"
 DIGEST = hashlib.sha256(LETTER).digest()

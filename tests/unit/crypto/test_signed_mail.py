@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secumail.multipart_signed import boundary_for, is_canonical, join, outer_fields, split
-from services.crypto.signing import sign
-from services.crypto.verification import State, verify
+from services.crypto.smime.signing import sign
+from services.crypto.smime.verification import State, verify
 
 LETTER = (
     b"From: Alice <alice@northwind.example>\r\n"

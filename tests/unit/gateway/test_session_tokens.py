@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from secumail.contracts.commands import LoggedIn
+from secumail.contracts.commands.auth import LoggedIn
 from secumail.errors import Refused
 from secumail.sealing.accounts import AccountKeys
 from secumail.sealing.stream import Tampered

@@ -11,7 +11,7 @@ from uuid import UUID
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from secumail.contracts.commands import AuthorityReply, GetAuthority, SignatureVerdict, VerifySignature
+from secumail.contracts.commands.crypto import AuthorityReply, GetAuthority, SignatureVerdict, VerifySignature
 from secumail.contracts.events import MailEncrypted, MailFiltered
 from secumail.directory import Directory
 from secumail.errors import Permanent, Refused
@@ -27,8 +27,8 @@ from secumail.spool.spool import Spool
 from services.crypto.authority import Authority
 from services.crypto.ports import Custody
 from services.crypto.resolving import resolve
-from services.crypto.signing import sign
-from services.crypto.verification import Trust, verify
+from services.crypto.smime.signing import sign
+from services.crypto.smime.verification import Trust, verify
 
 _LARGE = 256 * 1024
 _AUTHORS = {"submission": "gateway", "bounce": "delivery"}

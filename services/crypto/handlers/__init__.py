@@ -1,0 +1,1 @@
+"""crypto's step and its answers, by subject."""

@@ -1,0 +1,1 @@
+"""OpenPGP (RFC 9580) and PGP/MIME (RFC 3156)."""
