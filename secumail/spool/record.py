@@ -50,7 +50,7 @@ Origin = str  # submission, inbound, bounce, notice, vacation, forward, release
 class Recipient:
     """One recipient: its place in the envelope, its state, why, and (from crypto on) whose mailbox it is.
 
-    `wrap` is the mail's key sealed to `account`; `reason` a stable code.
+    `wrap` is the mail's key sealed to `account`; `reason` a stable code; `form` what the mail is made for it.
     """
 
     index: int
@@ -59,6 +59,7 @@ class Recipient:
     attempt: int = 0
     account: UUID | None = None
     wrap: bytes | None = None
+    form: str | None = None
 
     def to(self, state: State, reason: str | None = None) -> "Recipient":
         """The same recipient in another state; a terminal one needs its wrap no longer."""
@@ -68,7 +69,12 @@ class Recipient:
     def document(self) -> dict[str, Any]:
         """As stored: absent where empty."""
         stored: dict[str, Any] = {"i": self.index, "state": self.state.value}
-        for key, value in (("reason", self.reason), ("account", self.account), ("wrap", self.wrap)):
+        for key, value in (
+            ("reason", self.reason),
+            ("account", self.account),
+            ("wrap", self.wrap),
+            ("form", self.form),
+        ):
             if value is not None:
                 stored[key] = value
         if self.attempt:
@@ -78,7 +84,15 @@ class Recipient:
     @classmethod
     def read(cls, d: Mapping[str, Any]) -> "Recipient":
         """From a record's array."""
-        return cls(d["i"], State(d["state"]), d.get("reason"), d.get("attempt", 0), d.get("account"), d.get("wrap"))
+        return cls(
+            d["i"],
+            State(d["state"]),
+            d.get("reason"),
+            d.get("attempt", 0),
+            d.get("account"),
+            d.get("wrap"),
+            d.get("form"),
+        )
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,7 @@ class Envelope:
 
     `sender` is empty for a mail that must never bounce (RFC 5321 4.5.5). `summary`: the mail's list view
     (secumail.mailbox.entry.Meta), made once where the mail is taken in. `conceal`: hide it in the cover image.
+    `form`: the protection the sender wishes; empty leaves it to policy and to what each recipient can read.
     """
 
     sender: str
@@ -95,6 +110,7 @@ class Envelope:
     conceal: bool = False
     cover_name: str = ""
     cover_text: str = ""
+    form: str = ""
 
     def __repr__(self) -> str:
         return f"Envelope(recipients={len(self.recipients)})"
@@ -109,6 +125,7 @@ class Envelope:
                 "conceal": self.conceal,
                 "cover_name": self.cover_name,
                 "cover_text": self.cover_text,
+                "form": self.form,
             }
         ).encode()
 

@@ -275,13 +275,15 @@ class Spool:
         return await self._blobs.put(data, share)
 
     async def status(self, mail: UUID) -> list[Record]:
-        """A mail and, where it was split, its children: what a sender is shown. Empty: unknown."""
+        """A mail and, where it was split, its parts: what a sender is shown. Empty: unknown."""
         projection = {"mime": 0, "cover": 0, "envelope": 0, "body": 0, "meta": 0, "recipients.wrap": 0}
-        top = await self._documents.find_one({"_id": mail}, projection)
-        if top is None:
-            return []
-        children = self._documents.find({"_id": {"$in": top.get("children", [])}}, projection)
-        return [Record.read(top), *[Record.read(d) async for d in children]]
+        records: list[Record] = []
+        wanted = [mail]
+        while wanted:
+            found = [Record.read(d) async for d in self._documents.find({"_id": {"$in": wanted}}, projection)]
+            records += found
+            wanted = [child for record in found for child in record.children]
+        return records
 
     # --- splitting --------------------------------------------------------------------------------------
 
@@ -328,8 +330,14 @@ class Spool:
                 await self._blobs.remove(ref)
 
     async def _kin(self, record: Record) -> list[UUID]:
-        """A parent's children; a child's parent (children not made yet will share what it names) and siblings."""
-        if record.parent is None:
-            return list(record.children)
-        parent = await self._documents.find_one({"_id": record.parent}, {"children": 1})
-        return [record.parent, *(c for c in (parent or {}).get("children", []) if c != record.id)]
+        """All that a mail was split into, itself left out: any of them may name the same blobs (a parent too, whose
+        children are not made yet)."""
+        if record.parent is None and not record.children:
+            return []
+        kin: list[UUID] = []
+        wanted = [record.root]
+        while wanted:
+            kin += wanted
+            found = self._documents.find({"_id": {"$in": wanted}}, {"children": 1})
+            wanted = [child async for d in found for child in d.get("children", [])]
+        return [id_ for id_ in kin if id_ != record.id]
