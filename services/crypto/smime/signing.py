@@ -1,26 +1,26 @@
-"""Signs a mail as it is: S/MIME multipart/signed (RFC 8551 section 3.5.3)."""
+"""Signs: CMS SignedData (RFC 5652, RFC 8551), beside its content or around it, and the mail with it."""
 
+import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options, PKCS7SignatureBuilder
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from secumail.multipart_signed import boundary_for, join
+from services.crypto.smime import algorithms, der
+
+SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
-def sign(
-    raw: bytes,
-    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
-    certificate: x509.Certificate,
-    chain: Sequence[x509.Certificate],
-) -> bytes:
+def sign(raw: bytes, key: SigningKey, certificate: x509.Certificate, chain: Sequence[x509.Certificate]) -> bytes:
     """The mail `raw`, signed: `multipart_signed.split` gives `raw` back byte for byte, whatever bytes it has.
 
-    `certificate` belongs to `key`; `chain` is what leads from it to a root (without the root). The
-    signature carries content type, message digest (SHA-256), signing time and the capabilities of the
-    sender's client.
+    `certificate` belongs to `key`; `chain` is what leads from it to a root (without the root). The form is
+    multipart/signed (RFC 8551 section 3.5.3).
 
     The signature covers the exact bytes. RFC 8551 section 3.1.1 asks for canonical text, every line ending
     in CRLF, and other programs make it so before they check: a mail for which `multipart_signed.is_canonical` holds
@@ -33,14 +33,121 @@ def sign(
 
 def detached_signature(
     payload: bytes,
-    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
+    key: SigningKey,
     certificate: x509.Certificate,
     chain: Sequence[x509.Certificate],
+    *,
+    encryption: x509.Certificate | None = None,
+    pss: bool = False,
+    now: datetime | None = None,
 ) -> bytes:
-    """CMS SignedData (RFC 5652) without the content, as DER."""
-    builder = PKCS7SignatureBuilder().set_data(payload).add_signer(certificate, key, hashes.SHA256())
-    # Only now: certificates added before the data or the signer would be dropped without a word.
-    for issuer in chain:
-        builder = builder.add_certificate(issuer)
-    # Binary: sign the bytes, don't turn line ends into CRLF first.
-    return builder.sign(serialization.Encoding.DER, [PKCS7Options.DetachedSignature, PKCS7Options.Binary])
+    """SignedData without `payload`, as DER.
+
+    The signature is ECDSA or RSA over SHA-256, RSA-PSS if `pss`. Signed are content type, message digest,
+    signing time (`now`, aware; None: the clock's), which ciphers the signer reads, which certificate signed
+    (RFC 5035) and, if given, `encryption`: the certificate to answer with (RFC 8551 section 2.5).
+    """
+    content = der.sequence(algorithms.DATA)
+    return b"".join(_signed_data([content], payload, key, certificate, chain, encryption, pss, now))
+
+
+def opaque_signature(
+    payload: bytes,
+    key: SigningKey,
+    certificate: x509.Certificate,
+    chain: Sequence[x509.Certificate],
+    *,
+    encryption: x509.Certificate | None = None,
+    pss: bool = False,
+    now: datetime | None = None,
+) -> bytes:
+    """SignedData around `payload`, as DER; otherwise as `detached_signature`."""
+    content = _around(0x30, [algorithms.DATA, *_around(0xA0, _around(0x04, [payload]))])
+    return b"".join(_signed_data(content, payload, key, certificate, chain, encryption, pss, now))
+
+
+def _around(tag: int, pieces: list[bytes]) -> list[bytes]:
+    # A list of pieces up to the end, so that a large payload is copied once.
+    return [der.header(tag, sum(map(len, pieces))), *pieces]
+
+
+def _signed_data(
+    content: list[bytes],
+    payload: bytes,
+    key: SigningKey,
+    certificate: x509.Certificate,
+    chain: Sequence[x509.Certificate],
+    encryption: x509.Certificate | None,
+    pss: bool,
+    now: datetime | None,
+) -> list[bytes]:
+    attributes = [
+        *_constant_attributes(certificate, encryption),
+        _attribute("1.2.840.113549.1.9.4", der.octets(hashlib.sha256(payload).digest())),
+        _attribute("1.2.840.113549.1.9.5", der.time((now or datetime.now(UTC)).astimezone(UTC))),
+    ]
+    # RFC 5652 section 5.4: signed is the SET OF itself, sent is the same under the tag [0].
+    algorithm, signature = _signature(der.set_of(attributes), key, pss)
+    signer = der.sequence(
+        der.integer(1),
+        algorithms.named(certificate).issuer_and_serial,
+        algorithms.SHA256,
+        der.set_of(attributes, 0xA0),
+        algorithm,
+        der.octets(signature),
+    )
+    certificates = _certificates(certificate, encryption, *chain)
+    pieces = [der.integer(1), der.set_of([algorithms.SHA256]), *content, certificates, der.set_of([signer])]
+    return _around(0x30, [algorithms.SIGNED_DATA, *_around(0xA0, _around(0x30, pieces))])
+
+
+def _signature(signed: bytes, key: SigningKey, pss: bool) -> tuple[bytes, bytes]:
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return algorithms.ECDSA_SHA256, key.sign(signed, ec.ECDSA(hashes.SHA256()))
+    if pss:
+        mask = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
+        return algorithms.RSA_PSS_SHA256, key.sign(signed, mask, hashes.SHA256())
+    return algorithms.RSA, key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
+
+
+def _attribute(kind: str, *values: bytes) -> bytes:
+    return der.sequence(der.oid(kind), der.set_of(values))
+
+
+# RFC 8551 section 2.5.2: what the signer reads, the best first.
+_CAPABILITIES = _attribute(
+    "1.2.840.113549.1.9.15",
+    der.sequence(
+        *(
+            der.sequence(cipher)
+            for cipher in (
+                algorithms.AES_GCM[256],
+                algorithms.AES_GCM[128],
+                algorithms.AES_CBC[256],
+                algorithms.AES_CBC[128],
+            )
+        )
+    ),
+)
+_CONTENT_TYPE = _attribute("1.2.840.113549.1.9.3", algorithms.DATA)
+
+
+@lru_cache(maxsize=4096)
+def _constant_attributes(certificate: x509.Certificate, encryption: x509.Certificate | None) -> tuple[bytes, ...]:
+    # What only depends on who signs is written once; a signature then costs little more than its arithmetic.
+    digest = certificate.fingerprint(hashes.SHA256())
+    attributes = [
+        _CONTENT_TYPE,
+        _CAPABILITIES,
+        # RFC 5035: without an algorithm the digest is SHA-256.
+        _attribute("1.2.840.113549.1.9.16.2.47", der.sequence(der.sequence(der.sequence(der.octets(digest))))),
+    ]
+    if encryption is not None:
+        preferred = b"\xa0" + algorithms.named(encryption).issuer_and_serial[1:]
+        attributes.append(_attribute("1.2.840.113549.1.9.16.2.11", preferred))
+    return tuple(attributes)
+
+
+@lru_cache(maxsize=4096)
+def _certificates(*certificates: x509.Certificate | None) -> bytes:
+    return der.set_of({found.public_bytes(Encoding.DER) for found in certificates if found is not None}, 0xA0)
