@@ -25,6 +25,8 @@ REASONS: Mapping[str, Reason] = {
     "suspended-recipient": Reason("5.2.1", "The mailbox is not in use at present."),
     "malformed-recipient": Reason("5.1.3", "This is no mail address."),
     "no-relay": Reason("5.7.1", "This installation does not send mail outside the organisation."),
+    "pickup-expired": Reason("5.4.7", "Its pickup expired before the mail was let out. Send it again."),
+    "no-key": Reason("5.7.1", "No key of the recipient is known. Add one, or send the mail with a password."),
     "rejected-by-reviewer": Reason("5.7.1", "A reviewer decided that this mail may not go out."),
     # A hidden mail's picture (services/stego) can't carry it.
     "cover-file-too-large": Reason(_PICTURE, "The picture's file is too large. Scale the picture down."),

@@ -43,7 +43,7 @@ class State(StrEnum):
 
 TERMINAL = frozenset({State.DELIVERED, State.BOUNCED, State.REJECTED, State.CANCELLED, State.EXPIRED})
 
-Origin = str  # submission, inbound, bounce, notice, vacation, forward, release
+Origin = str  # submission, reply (a guest's, to the sender), inbound, bounce, notice, vacation, forward, release
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,32 @@ class Recipient:
 
 
 @dataclass(frozen=True)
+class Guest:
+    """A recipient outside who is given a mailbox of one mail, a pickup: its id, its public key, and its end."""
+
+    id: UUID
+    key: bytes
+    expires: datetime
+
+    def document(self) -> dict[str, str]:
+        """For JSON."""
+        return {"id": str(self.id), "key": base64.b64encode(self.key).decode(), "expires": self.expires.isoformat()}
+
+    @classmethod
+    def read(cls, d: Mapping[str, str]) -> "Guest":
+        """From `document`."""
+        return cls(UUID(d["id"]), base64.b64decode(d["key"]), datetime.fromisoformat(d["expires"]))
+
+
+@dataclass(frozen=True)
 class Envelope:
     """Who a mail is from and to, and what the sender wished. Sealed at rest under the transit envelope key.
 
     `sender` is empty for a mail that must never bounce (RFC 5321 4.5.5). `summary`: the mail's list view
     (secumail.mailbox.entry.Meta), made once where the mail is taken in. `conceal`: hide it in the cover image.
     `form`: the protection the sender wishes; empty leaves it to policy and to what each recipient can read.
+    `guests`: the recipients, by index, for whom the sender set a password. No database writer can put another key
+    here, since the sealed envelope is under the door's signature (`authorship`).
     """
 
     sender: str
@@ -111,6 +131,7 @@ class Envelope:
     cover_name: str = ""
     cover_text: str = ""
     form: str = ""
+    guests: Mapping[int, Guest] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Envelope(recipients={len(self.recipients)})"
@@ -126,6 +147,7 @@ class Envelope:
                 "cover_name": self.cover_name,
                 "cover_text": self.cover_text,
                 "form": self.form,
+                "guests": {index: guest.document() for index, guest in self.guests.items()},
             }
         ).encode()
 
@@ -133,7 +155,8 @@ class Envelope:
     def decode(cls, raw: bytes) -> "Envelope":
         """From `encode`."""
         d = json.loads(raw)
-        return cls(**{**d, "recipients": tuple(d["recipients"])})
+        guests = {int(index): Guest.read(guest) for index, guest in d.get("guests", {}).items()}
+        return cls(**{**d, "recipients": tuple(d["recipients"]), "guests": guests})
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,9 @@ class NewMail:
 
     def fingerprint(self) -> bytes:
         """Tells whether a repeated key comes with the same mail."""
-        # The summary is left out: it says nothing that the mail does not, and repeats the moment's Date.
-        digest = hashlib.sha256(replace(self.envelope, summary={}).encode())
+        # Left out: the summary says nothing that the mail does not, and repeats the moment's Date; guests' keys are
+        # random, so that a repeated submission comes with others until it finds those of the first.
+        digest = hashlib.sha256(replace(self.envelope, summary={}, guests={}).encode())
         digest.update(hashlib.sha256(self.raw if self.given is None else self.given).digest())
         digest.update(hashlib.sha256(self.cover or b"").digest())
         return digest.digest()

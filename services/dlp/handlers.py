@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 _LARGE = 256 * 1024
 _LOOK_EVERY = 2.0
-_ORIGINS = {"gateway": ("submission",), "delivery": ("bounce",)}
+_ORIGINS = {"gateway": ("submission", "reply"), "delivery": ("bounce",)}
 """Which service may take in which kind of mail."""
 
 _SYSTEM = Verdict((), "pass", "exempt-sender", "A notice of the mail system.", "Your mail was accepted.")
@@ -124,7 +124,7 @@ class Filtering:
         sealed = await self._spool.read(record.envelope), await self._spool.read(record.mime)
         envelope = Envelope.decode(record.unseal("envelope", sealed[0], keys.envelope))
         raw = record.unseal("mime", sealed[1], keys.content)
-        if record.origin != "submission":
+        if record.origin == "bounce":
             return await self._passed(record, record.recipients, keys, spooled.Verdict(_SYSTEM.code, _SYSTEM.notice))
         read, decision = await self._decide(raw, envelope)
         if len(decision.verdicts) > 1:
