@@ -43,6 +43,13 @@ def ecdh_sha256(wrap: bytes) -> bytes:
     return der.sequence(der.oid("1.3.132.1.11.1"), wrap)
 
 
+def shared_info(wrap: bytes, user_info: bytes | None, key_length: int) -> bytes:
+    """ECC-CMS-SharedInfo (RFC 5753 section 7.2) for a wrapping key of `key_length` octets."""
+    user_keying_material = b"" if user_info is None else der.tagged(0xA0, der.octets(user_info))
+    length = der.tagged(0xA2, der.octets((key_length * 8).to_bytes(4, "big")))
+    return der.sequence(wrap, user_keying_material, length)
+
+
 @dataclass(frozen=True)
 class Named:
     """A certificate's names in CMS: IssuerAndSerialNumber as DER, and the key identifier, if it has one."""

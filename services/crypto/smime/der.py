@@ -20,6 +20,11 @@ def tagged(tag: int, *parts: bytes) -> bytes:
     return header(tag, len(content)) + content
 
 
+def begun(tag: int, start: bytes, follows: int) -> bytes:
+    """The beginning of a type: its header and `start`, for content of which `follows` octets come behind."""
+    return header(tag, len(start) + follows) + start
+
+
 def sequence(*parts: bytes) -> bytes:
     """SEQUENCE or SEQUENCE OF."""
     return tagged(0x30, *parts)

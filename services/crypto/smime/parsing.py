@@ -1,0 +1,49 @@
+"""Reads CMS (DER or BER) that a stranger wrote, within bounds; asn1crypto does the parsing."""
+
+from asn1crypto import cms
+
+# The parser takes some microseconds for each element; real mail has a few hundred, and some forty for every
+# recipient. Content in BER comes in elements too, of a kilobyte or more.
+ELEMENT_LIMIT = 100_000
+
+_CONSTRUCTED = 0x20
+_LONG_TAG = 0x1F
+_LONG_LENGTH = 0x80
+
+
+class MalformedError(ValueError):
+    """The bytes are no CMS, or CMS nobody needs."""
+
+
+def content_info(encoded: bytes) -> cms.ContentInfo:
+    """The outermost structure, parsed as far as needed to know its type; MalformedError if it is none.
+
+    What lies deeper is parsed when it is looked at. What malformed ASN.1 raises then is an open set: whoever
+    looks must be ready for any exception.
+    """
+    _count(encoded)
+    try:
+        return cms.ContentInfo.load(encoded, strict=True)
+    except (ValueError, TypeError) as fault:
+        raise MalformedError("no ContentInfo") from fault
+
+
+def _count(encoded: bytes) -> None:
+    """MalformedError for more elements than ELEMENT_LIMIT, and for tags of many octets.
+
+    Either would keep the parser busy for minutes or hours: a chunk of one octet is an element, and a tag is a
+    number it builds octet by octet. CMS has no tag above 30.
+    """
+    at = elements = 0
+    while at + 1 < len(encoded):
+        identifier, length = encoded[at], encoded[at + 1]
+        at += 2
+        if length >= _LONG_LENGTH:
+            octets = length - _LONG_LENGTH  # none of them: the length is indefinite, as in BER
+            length = int.from_bytes(encoded[at : at + octets], "big")
+            at += octets
+        if not identifier & _CONSTRUCTED:
+            at += length
+        elements += 1
+        if identifier & _LONG_TAG == _LONG_TAG or elements > ELEMENT_LIMIT:
+            raise MalformedError("too many elements, or a tag too long")
