@@ -49,6 +49,7 @@ class Recipient(TypedDict):
 
     address: str
     state: str
+    form: str | None
     reason: str | None
     words: str | None
 
@@ -115,6 +116,24 @@ class Signature(TypedDict):
     signer: str | None
 
 
+class Layer(TypedDict):
+    """One layer of protection a mail came in, outermost first."""
+
+    kind: str
+    state: str
+    words: str
+
+
+class Lock(TypedDict):
+    """One of POST /forms."""
+
+    address: str
+    form: str | None
+    because: str
+    reason: str | None
+    words: str
+
+
 class Mail(TypedDict):
     """GET /messages/{id}."""
 
@@ -132,6 +151,7 @@ class Mail(TypedDict):
     html: str
     attachments: list[Attachment]
     signature: Signature
+    layers: list[Layer]
     hidden: bool
 
 

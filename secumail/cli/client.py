@@ -82,10 +82,17 @@ class Client:
         """DELETE. Not repeated: the second answer would be that there is no such thing."""
         self._request("DELETE", path, repeatable=False)
 
-    def send(self, raw: bytes, to: Sequence[str] = (), cover: Cover | None = None, key: str | None = None) -> Accepted:
+    def send(
+        self,
+        raw: bytes,
+        to: Sequence[str] = (),
+        cover: Cover | None = None,
+        key: str | None = None,
+        form: str = "auto",
+    ) -> Accepted:
         """Send a raw mail. The same `key` (made afresh here) goes with every repetition: it is kept once."""
         headers = {"Idempotency-Key": key or uuid4().hex}
-        params = {"to": list(to)} if to else None
+        params: dict[str, Any] = {"form": form, **({"to": list(to)} if to else {})}
         if cover is None:
             headers["Content-Type"] = "message/rfc822"
             answer = self._request("POST", "/messages", params=params, headers=headers, content=raw)

@@ -119,7 +119,7 @@ class Envelope:
 
     `sender` is empty for a mail that must never bounce (RFC 5321 4.5.5). `summary`: the mail's list view
     (secumail.mailbox.entry.Meta), made once where the mail is taken in. `conceal`: hide it in the cover image.
-    `form`: the protection the sender wishes; empty leaves it to policy and to what each recipient can read.
+    `form`: the protection the sender wishes; auto leaves it to policy and to what each recipient can read.
     `guests`: the recipients, by index, for whom the sender set a password. No database writer can put another key
     here, since the sealed envelope is under the door's signature (`authorship`).
     """
@@ -130,7 +130,7 @@ class Envelope:
     conceal: bool = False
     cover_name: str = ""
     cover_text: str = ""
-    form: str = ""
+    form: str = "auto"
     guests: Mapping[int, Guest] = field(default_factory=dict)
 
     def __repr__(self) -> str:

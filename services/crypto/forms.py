@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Literal, TypeVar
 
 Kind = Literal["smime", "openpgp"]
-Wish = Literal["", "signed", "smime", "openpgp"]
-"""What a sender may ask for; empty leaves it to policy."""
+Wish = Literal["auto", "signed", "smime", "openpgp"]
+"""What a sender may ask for; auto leaves it to policy."""
+_WISHES: Mapping[str, Wish] = {"auto": "auto", "signed": "signed", "smime": "smime", "openpgp": "openpgp"}
 
 
 class Form(StrEnum):
@@ -67,15 +68,22 @@ class Choice:
     reason: str | None = None
 
 
+def wished(given: str) -> Wish | None:
+    """A wish as it was given; None for what nobody can wish."""
+    return _WISHES.get(given)
+
+
 def choose(wish: Wish, policy: Policy, reader: Reader) -> Choice:
     """The form for one recipient."""
     if reader.inside:
-        return Choice(_form(wish or policy.inside, gcm=True), "wish" if wish else "policy")
+        return Choice(
+            _form(policy.inside if wish == "auto" else wish, gcm=True), "policy" if wish == "auto" else "wish"
+        )
     if wish in reader.keys:
         return Choice(_form(wish, reader.gcm), "wish")
     if reader.guest:
         return Choice(Form.PICKUP, "wish")
-    if wish:
+    if wish != "auto":
         return Choice(None, "wish", "no-key")
     readable = next((kind for kind in policy.outside if kind in reader.keys), None)
     if readable is None:

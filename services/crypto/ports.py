@@ -7,6 +7,8 @@ from uuid import UUID
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+from services.crypto.forms import Kind
+
 
 @dataclass(frozen=True)
 class Signer:
@@ -19,8 +21,36 @@ class Signer:
         return "Signer(...)"
 
 
+@dataclass(frozen=True)
+class OpenPGPKeys:
+    """An address's OpenPGP certificate (binary), and the secret key in custody that signs for it."""
+
+    certificate: bytes
+    signer: bytes
+
+    def __repr__(self) -> str:
+        return "OpenPGPKeys(...)"
+
+
 class Custody(Protocol):
     """Where signing keys are kept: the sender may be logged out when a mail is signed."""
 
     async def signer(self, account: UUID | None, address: str) -> Signer:
         """The key of an account (None: the mail system itself) for one of its addresses; issued when missing."""
+
+
+class Peers(Protocol):
+    """What is known of people outside the organisation."""
+
+    async def reads(self, account: UUID, address: str) -> tuple[frozenset[Kind], bool]:
+        """Which kinds of keys `account` has for the peer, and whether the peer reads AuthEnvelopedData."""
+
+
+class Keys(Protocol):
+    """People's own keys for encrypted mail: made when they are first needed, also while their owner is logged out."""
+
+    async def certificate(self, account: UUID, address: str) -> x509.Certificate:
+        """The S/MIME encryption certificate of one of the account's addresses."""
+
+    async def openpgp(self, account: UUID, address: str) -> OpenPGPKeys:
+        """The OpenPGP certificate of one of the account's addresses, and what signs for it."""

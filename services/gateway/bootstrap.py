@@ -11,9 +11,10 @@ from secumail.bus.asking import Asking
 from secumail.health import HealthApp
 from secumail.service import Service
 from services.gateway import problems
+from services.gateway.adapters.decryption import DecryptionKeys
 from services.gateway.adapters.sessions import Sessions
 from services.gateway.adapters.waiting import News
-from services.gateway.handlers import messages, people, review, submissions
+from services.gateway.handlers import forms, messages, people, review, submissions
 from services.gateway.handlers.door import Door
 from services.gateway.limits import Measured
 from services.gateway.settings import Settings
@@ -50,6 +51,7 @@ def wire(settings: Settings) -> Service:
         service.claims,
         asking.ask,
         news,
+        DecryptionKeys(service.database["decryption_keys"]),
     )
 
     async def listening() -> bool:
@@ -96,6 +98,7 @@ def application(door: Door | None) -> FastAPI:
     for tag, module in (
         ("people", people),
         ("sending", submissions),
+        ("sending", forms),
         ("reading", messages),
         ("review", review),
     ):

@@ -173,6 +173,7 @@ def show_mail(mail: Mail) -> None:
             *((("Cc", ", ".join(mail["cc"])),) if mail["cc"] else ()),
             ("Date", mail["date"]),
             ("Subject", mail["subject"]),
+            *(("Protection", layer["words"]) for layer in mail["layers"]),
             ("Signature", mail["signature"]["words"]),
             *attachments,
             *((("Hidden", hidden),) if hidden else ()),

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
 from uuid import uuid4
@@ -10,7 +11,7 @@ from uuid import uuid4
 import typer
 from rich.progress import track
 
-from secumail.cli.answers import Recipient, Submission, Trace
+from secumail.cli.answers import Lock, Recipient, Submission, Trace
 from secumail.cli.client import Client, Cover, logged_in
 from secumail.cli.output import Json, chosen, emit, local, pairs, progress_console, say, short, tabulate
 from secumail.errors import Refused
@@ -32,6 +33,17 @@ STATES = {
     "cancelled": "cancelled",
     "expired": "given up",
 }
+
+
+class Form(StrEnum):
+    """How a mail is to be protected."""
+
+    AUTO = "auto"
+    SIGNED = "signed"
+    SMIME = "smime"
+    OPENPGP = "openpgp"
+
+
 _FAILED = frozenset({"bounced", "rejected", "expired"})
 
 SentId = Annotated[str, typer.Argument(metavar="ID", help="As `send` or `inbox --folder sent` shows it.")]
@@ -87,6 +99,7 @@ def send(
     to: Annotated[list[str] | None, typer.Option("--to", help="A recipient, instead of those in the mail.")] = None,
     cover: Annotated[Path | None, typer.Option(help="A PNG photograph to hide the mail in.")] = None,
     cover_text: Annotated[str, typer.Option(help="The text of the mail that carries the picture.")] = "",
+    form: Annotated[Form, typer.Option(help="How to protect it; `secumail forms` tells what each gets.")] = Form.AUTO,
     wait: Annotated[bool, typer.Option("--wait", help=f"Until it has arrived or is held; {WAIT} s at most.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -96,7 +109,7 @@ def send(
     """
     picture = Cover(cover.name, cover.read_bytes(), cover_text) if cover is not None else None
     with logged_in() as client:
-        done = [_sent(client, file, to or (), picture) for file in _watched(files, "sending")]
+        done = [_sent(client, file, to or (), picture, form) for file in _watched(files, "sending")]
         if wait:
             done = [_settled(client, sent) for sent in _watched(done, "waiting")]
     if as_json:
@@ -112,6 +125,23 @@ def send(
 
 
 @commands.command()
+def forms(
+    to: Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="Who the mail is to go to.")],
+    form: Annotated[Form, typer.Option(help="How you wish it.")] = Form.AUTO,
+    password: Annotated[bool, typer.Option("--password", help="A password comes with it, for those outside.")] = False,
+    as_json: Json = False,
+) -> None:
+    """How a mail would be protected for each recipient, before it is sent. Exit code 1 where one would get nothing."""
+    with logged_in() as client:
+        locks: list[Lock] = client.post("/forms", {"to": to, "form": form, "password": password})
+    if as_json:
+        emit(locks)
+    else:
+        tabulate(("recipient", "form", ""), ((k["address"], k["form"] or "none", k["words"]) for k in locks))
+    raise typer.Exit(1 if any(k["form"] is None for k in locks) else 0)
+
+
+@commands.command()
 def sent(id: SentId, as_json: Json = False) -> None:
     """What became of a mail you sent, recipient by recipient."""
     with logged_in() as client:
@@ -121,8 +151,8 @@ def sent(id: SentId, as_json: Json = False) -> None:
         return
     say(f"Mail {submission['id']}, accepted {local(submission['accepted'])}")
     tabulate(
-        ("recipient", "state", ""),
-        ((r["address"], STATES.get(r["state"], r["state"]), r["words"]) for r in submission["recipients"]),
+        ("recipient", "state", "form", ""),
+        ((r["address"], STATES.get(r["state"], r["state"]), r["form"], r["words"]) for r in submission["recipients"]),
     )
     for words in _stuck(submission):
         say(words)
@@ -147,12 +177,12 @@ def trace(id: SentId, as_json: Json = False) -> None:
     tabulate((">ms", ">", "who", "step", ""), rows)
 
 
-def _sent(client: Client, file: str, to: Sequence[str], cover: Cover | None) -> Sent:
+def _sent(client: Client, file: str, to: Sequence[str], cover: Cover | None, form: str) -> Sent:
     name = "standard input" if file == "-" else file
     try:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         # One key for this file, however often the client has to repeat itself.
-        accepted = client.send(raw, to, cover, uuid4().hex)
+        accepted = client.send(raw, to, cover, uuid4().hex, form)
     except Refused as refused:
         return Sent(name, fault=refused)
     except OSError as error:

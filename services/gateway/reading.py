@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from secumail.mailbox import mime
 
+_PROTECTED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted")
 _TEXT = 2 * 2**20
 _NAME = 200
 
@@ -44,6 +45,15 @@ def view(raw: bytes) -> View:
         else:
             (text if kind == "text/plain" else html).append(mime.text(part, _TEXT))
     return View("\n".join(text)[:_TEXT], "\n".join(html)[:_TEXT], tuple(attachments))
+
+
+def is_protected(raw: bytes) -> bool:
+    """Whether a mail must be opened before it can be shown. (A detached S/MIME signature leaves it readable.)"""
+    head = mime.header(raw)
+    kind = head.get_content_type()
+    return kind in _PROTECTED or (
+        kind == "multipart/signed" and "pgp-signature" in str(head.get("Content-Type")).lower()
+    )
 
 
 def plain_name(name: str) -> str:

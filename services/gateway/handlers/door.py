@@ -11,6 +11,7 @@ from secumail.errors import Refused
 from secumail.mailbox.mailbox import Mailboxes
 from secumail.sealing.claims import Claims
 from secumail.spool.spool import Spool
+from services.gateway.adapters.decryption import DecryptionKeys
 from services.gateway.adapters.sessions import Sessions
 from services.gateway.adapters.waiting import News
 from services.gateway.ports import Ask
@@ -30,6 +31,7 @@ class Door:
     claims: Claims
     ask: Ask
     news: News
+    decryption: DecryptionKeys
 
 
 async def _door(request: Request) -> Door:

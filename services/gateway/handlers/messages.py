@@ -1,42 +1,26 @@
 """Reading one's mail: /messages, /folders."""
 
-import asyncio
 import base64
-import hashlib
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from secumail.contracts.commands.crypto import AuthorityReply, GetAuthority, SignatureVerdict, VerifySignature
+from secumail.contracts.commands.crypto import AuthorityReply, GetAuthority
 from secumail.contracts.commands.stego import Reveal, Revealed
 from secumail.errors import Refused
-from secumail.mailbox import mime
 from secumail.mailbox.entry import FLAGS, Entry, Folder, Meta, Role
-from secumail.multipart_signed import split
 from secumail.sealing.hpke import PrivateKey
 from services.gateway.handlers.door import Asking, Behind, Door
-from services.gateway.reading import View, view
+from services.gateway.handlers.showing import Mail, attachment, content, shown
+from services.gateway.reading import view
 from services.gateway.sessions import Session
 
 router = APIRouter()
 
-_LARGE = 256 * 1024
 _OWN_FOLDERS = "^(inbox|sent|archive|trash)$"
-_MIME_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\Z")
-
-
-class AttachmentRow(BaseModel):
-    """One attachment; `number` counts from 1."""
-
-    number: int
-    name: str
-    type: str
-    size: int
 
 
 class Row(BaseModel):
@@ -61,27 +45,6 @@ class Page(BaseModel):
 
     data: list[Row]
     next_cursor: str | None
-
-
-class Mail(BaseModel):
-    """One mail, opened. `hidden`: an image of it carries another mail for you (POST .../reveal)."""
-
-    id: UUID
-    mail: UUID
-    folder: Folder
-    flags: list[str]
-    at: datetime
-    subject: str
-    sender: str
-    to: list[str]
-    cc: list[str]
-    date: str
-    message_id: str
-    text: str
-    html: str
-    attachments: list[AttachmentRow]
-    signature: SignatureVerdict
-    hidden: bool
 
 
 class Change(BaseModel):
@@ -128,7 +91,7 @@ async def list_mails(
 async def read_mail(door: Behind, session: Asking, id: UUID) -> Mail:
     """One mail, decrypted, with its signature's verdict. Reading marks it as seen."""
     entry, meta, raw = await opened(door, session, id)
-    mail = await shown(door, entry, meta, raw)
+    mail = await shown(door, session, entry, meta, raw)
     if "seen" not in entry.flags:
         await door.mailboxes.change(session.account, [id], add=["seen"])
         mail.flags.append("seen")
@@ -146,14 +109,14 @@ async def raw_mail(door: Behind, session: Asking, id: UUID) -> Response:
 async def original_mail(door: Behind, session: Asking, id: UUID) -> Response:
     """The mail as it was sent, byte for byte: what the signature signs."""
     _, _, raw = await opened(door, session, id)
-    return Response(split(raw)[0], media_type="message/rfc822")
+    return Response((await content(door, session, raw)).raw, media_type="message/rfc822")
 
 
 @router.get("/messages/{id}/attachments/{number}", operation_id="getAttachment", response_class=Response)
 async def get_attachment(door: Behind, session: Asking, id: UUID, number: int) -> Response:
     """One attachment."""
     _, _, raw = await opened(door, session, id)
-    return attachment(view(split(raw)[0]), number)
+    return attachment(view((await content(door, session, raw)).raw), number)
 
 
 @router.post("/messages/{id}/reveal", operation_id="revealMail")
@@ -166,7 +129,7 @@ async def reveal_mail(door: Behind, session: Asking, id: UUID) -> Mail:
     for picture in (a for a in view(raw).attachments if a.media_type == "image/png"):
         image = base64.b64encode(picture.data).decode()
         revealed = await door.ask(Reveal(image=image, key=key), Revealed)
-        return await shown(door, entry, meta, base64.b64decode(revealed.payload), hidden=False)
+        return await shown(door, session, entry, meta, base64.b64decode(revealed.payload), hidden=False)
     raise Refused("nothing-hidden", "The image is no longer in the mail.", "Nothing to do.", 404)
 
 
@@ -219,58 +182,6 @@ async def opened_with(door: Door, account: UUID, owner: PrivateKey, id_: UUID) -
     key = entry.open_key(owner)
     body = await door.mailboxes.body(entry)
     return entry, entry.open_meta(key), entry.open_body(key, body) if body else b""
-
-
-async def shown(door: Door, entry: Entry, meta: Meta, raw: bytes, hidden: bool | None = None) -> Mail:
-    """A decrypted mail as it is shown."""
-    payload, signature = split(raw)
-    seen = await asyncio.to_thread(view, payload) if len(payload) > _LARGE else view(payload)
-    sender = next(iter(mime.addresses(mime.header(payload), "From")), "")
-    verdict = await door.ask(
-        VerifySignature(
-            signature="" if signature is None else base64.b64encode(signature).decode() or "AA==",
-            sha256=hashlib.sha256(payload).hexdigest(),
-            sender=sender,
-        ),
-        SignatureVerdict,
-    )
-    return Mail(
-        id=entry.id,
-        mail=entry.mail,
-        folder=entry.folder,
-        flags=list(entry.flags),
-        at=entry.at,
-        subject=meta.subject,
-        sender=meta.sender,
-        to=list(meta.to),
-        cc=list(meta.cc),
-        date=meta.date,
-        message_id=meta.message_id,
-        text=seen.text,
-        html=seen.html,
-        attachments=[
-            AttachmentRow(number=a.number, name=a.name, type=a.media_type, size=len(a.data)) for a in seen.attachments
-        ],
-        signature=verdict,
-        hidden="stego" in meta.extra if hidden is None else hidden,
-    )
-
-
-def attachment(seen: View, number: int) -> Response:
-    """An attachment as a download: never shown in the page, never sniffed."""
-    if not 1 <= number <= len(seen.attachments):
-        raise Refused("no-such-attachment", "The mail has no attachment of this number.", "They count from 1.", 404)
-    chosen = seen.attachments[number - 1]
-    kind = chosen.media_type if _MIME_TYPE.match(chosen.media_type) else "application/octet-stream"
-    return Response(
-        chosen.data,
-        media_type=kind,
-        headers={
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(chosen.name, safe='')}",
-            "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "sandbox; default-src 'none'",
-        },
-    )
 
 
 def _row(entry: Entry, meta: Meta) -> Row:

@@ -20,7 +20,8 @@ from secumail.mailbox import entry as mailbox
 from secumail.mailbox.entry import Entry, Folder, Meta
 from secumail.sealing.claims import Step, TransitKeys
 from services.gateway.handlers.door import Asking, Behind, Door
-from services.gateway.handlers.messages import Mail, Page, opened_with, page, shown
+from services.gateway.handlers.messages import Page, opened_with, page
+from services.gateway.handlers.showing import Mail, shown
 from services.gateway.sessions import Session
 
 router = APIRouter()
@@ -100,7 +101,7 @@ async def show_held(door: Behind, session: Asking, id: UUID) -> HeldMail:
         sender=meta.extra["envelope"]["sender"],
         recipients=meta.extra["envelope"]["recipients"],
         decision=Decision(**asdict(decided)) if decided is not None else None,
-        message=await shown(door, entry, meta, raw),
+        message=await shown(door, session, entry, meta, raw),
     )
 
 

@@ -20,6 +20,7 @@ from secumail.reasons import reason
 from secumail.spool.record import TERMINAL, Envelope, Record, State
 from secumail.spool.spool import NewMail
 from services.gateway.handlers.door import Asking, Behind, Door
+from services.gateway.handlers.forms import Wish
 from services.gateway.sessions import Session
 from services.gateway.submission import Taken, take
 
@@ -40,10 +41,11 @@ class Accepted(BaseModel):
 
 
 class RecipientState(BaseModel):
-    """One recipient: `reason` is a stable code, `words` say it."""
+    """One recipient: `form` is how the mail was protected for it; `reason` a stable code, `words` say it."""
 
     address: str
     state: State
+    form: str | None = None
     reason: str | None = None
     words: str | None = None
 
@@ -111,6 +113,10 @@ async def send(
     response: Response,
     idempotency_key: Annotated[str | None, Header(description="A new one for each mail; repeat it to retry.")] = None,
     to: Annotated[list[str] | None, Query(description="Envelope recipients, instead of To, Cc and Bcc.")] = None,
+    form: Annotated[
+        Wish,
+        Query(description="How to protect it; auto: as policy and each recipient's keys say (POST /forms tells)."),
+    ] = "auto",
 ) -> Accepted:
     """Send a raw mail (RFC 5322). Accepted means kept."""
     if idempotency_key is None or not _KEY.match(idempotency_key):
@@ -128,7 +134,7 @@ async def send(
     else:
         taken = take(raw, session.address, to or (), door.settings.max_recipients, now, mail)
     envelope = Envelope(
-        session.address, taken.recipients, taken.summary.__dict__, cover is not None, cover_name, cover_text
+        session.address, taken.recipients, taken.summary.__dict__, cover is not None, cover_name, cover_text, form
     )
     new = NewMail(key, "submission", session.account, envelope, taken.raw, cover, given=raw)
     accepted = await door.spool.submit(new)
@@ -281,6 +287,7 @@ def _submission(id_: UUID, records: Sequence[Record], meta: Meta | None) -> Subm
             rows[r.index] = RecipientState(
                 address=addresses[r.index] if r.index < len(addresses) else f"recipient {r.index + 1}",
                 state=r.state,
+                form=r.form,
                 reason=r.reason,
                 words=notice or (reason(r.reason).words if r.reason else None),
             )

@@ -15,21 +15,21 @@ OPENPGP: frozenset[Kind] = frozenset({"openpgp"})
 @pytest.mark.parametrize(
     ("wish", "policy", "reader", "choice"),
     [
-        ("", DEFAULT, Reader(inside=True), Choice(Form.SIGNED, "policy")),
-        ("", Policy(inside="openpgp"), Reader(inside=True), Choice(Form.OPENPGP, "policy")),
+        ("auto", DEFAULT, Reader(inside=True), Choice(Form.SIGNED, "policy")),
+        ("auto", Policy(inside="openpgp"), Reader(inside=True), Choice(Form.OPENPGP, "policy")),
         ("signed", Policy(inside="openpgp"), Reader(inside=True), Choice(Form.SIGNED, "wish")),
         ("smime", DEFAULT, Reader(inside=True), Choice(Form.SMIME_GCM, "wish")),
         ("openpgp", DEFAULT, Reader(inside=True), Choice(Form.OPENPGP, "wish")),
-        ("", DEFAULT, Reader(inside=False), Choice(None, "readable", "no-key")),
+        ("auto", DEFAULT, Reader(inside=False), Choice(None, "readable", "no-key")),
         ("signed", DEFAULT, Reader(inside=False, keys=BOTH), Choice(None, "wish", "no-key")),
         ("smime", DEFAULT, Reader(inside=False, keys=OPENPGP), Choice(None, "wish", "no-key")),
         ("smime", DEFAULT, Reader(inside=False, keys=SMIME), Choice(Form.SMIME_CBC, "wish")),
         ("smime", DEFAULT, Reader(inside=False, keys=SMIME, gcm=True), Choice(Form.SMIME_GCM, "wish")),
-        ("", DEFAULT, Reader(inside=False, keys=OPENPGP), Choice(Form.OPENPGP, "readable")),
-        ("", DEFAULT, Reader(inside=False, keys=BOTH), Choice(Form.SMIME_CBC, "policy")),
-        ("", Policy(outside=("openpgp", "smime")), Reader(inside=False, keys=BOTH), Choice(Form.OPENPGP, "policy")),
-        ("", DEFAULT, Reader(inside=False, guest=True), Choice(Form.PICKUP, "wish")),
-        ("", DEFAULT, Reader(inside=False, guest=True, keys=BOTH), Choice(Form.PICKUP, "wish")),
+        ("auto", DEFAULT, Reader(inside=False, keys=OPENPGP), Choice(Form.OPENPGP, "readable")),
+        ("auto", DEFAULT, Reader(inside=False, keys=BOTH), Choice(Form.SMIME_CBC, "policy")),
+        ("auto", Policy(outside=("openpgp", "smime")), Reader(inside=False, keys=BOTH), Choice(Form.OPENPGP, "policy")),
+        ("auto", DEFAULT, Reader(inside=False, guest=True), Choice(Form.PICKUP, "wish")),
+        ("auto", DEFAULT, Reader(inside=False, guest=True, keys=BOTH), Choice(Form.PICKUP, "wish")),
         ("smime", DEFAULT, Reader(inside=False, guest=True, keys=SMIME), Choice(Form.SMIME_CBC, "wish")),
         ("smime", DEFAULT, Reader(inside=False, guest=True), Choice(Form.PICKUP, "wish")),
     ],
@@ -41,7 +41,7 @@ def test_the_wish_comes_before_policy_and_policy_before_what_can_be_read(
 
 
 READERS = st.builds(Reader, st.booleans(), st.booleans(), st.frozensets(st.sampled_from(["smime", "openpgp"])))
-WISHES = st.sampled_from(["", "signed", "smime", "openpgp"])
+WISHES = st.sampled_from(["auto", "signed", "smime", "openpgp"])
 
 
 @given(WISHES, READERS)
