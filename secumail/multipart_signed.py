@@ -8,8 +8,10 @@ objects and writes it anew.
 import base64
 import re
 import secrets
-from binascii import Error as NotBase64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+
+from secumail import entity
+from secumail.entity import Entity
 
 # What a server, a list of mails or an automatic answer has to know without opening the signed part. Bcc is
 # not among them; who takes a mail in removes it.
@@ -35,13 +37,7 @@ SIGNATURE_TYPES = (b"application/pkcs7-signature", b"application/x-pkcs7-signatu
 LINE_WANTED = 78
 LINE_LIMIT = 998
 
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
-_MBOX_LINE = re.compile(rb">?From [^\n]*\n")
-_BLANK_LINE = re.compile(rb"\r?\n")
 _WORD = re.compile(rb" *[^ ]+")
-_MEDIA_TYPE = re.compile(rb"\s*([^\s;]+)\s*")
-_PARAMETER = re.compile(rb'(?:;\s*)+([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]*)\s*', re.DOTALL)
-_AFTER_BOUNDARY = re.compile(rb"(?:--)?[ \t]*(?:\r?\n|\Z)")
 _CONTROLS_TO_SPACES = bytes(0x20 if octet < 0x20 or octet == 0x7F else octet for octet in range(256))
 
 
@@ -90,17 +86,15 @@ def split(raw: bytes) -> tuple[bytes, bytes | None]:
     whose parts can't be found or decoded, comes back whole (or with its first part) and an empty signature:
     signed, unreadably.
     """
-    header, body = _header(raw)
-    media_type, parameters = _content_type(header)
-    protocol = parameters.get(b"protocol", SIGNATURE_TYPES[0]).lower()
-    if media_type != b"multipart/signed" or protocol not in SIGNATURE_TYPES:
+    mail = entity.read(raw)
+    protocol = mail.type.get(b"protocol").lower() or SIGNATURE_TYPES[0]
+    if mail.type.token != b"multipart/signed" or protocol not in SIGNATURE_TYPES:
         return raw, None
-    delimiters = _delimiters(raw, parameters.get(b"boundary", b""), body)
-    first, second, third = next(delimiters, None), next(delimiters, None), next(delimiters, None)
+    parts = mail.parts()
+    first, second = next(parts, None), next(parts, None)
     if first is None or second is None:
         return raw, b""
-    payload = raw[first[1] : max(first[1], second[0])]
-    return payload, _signature(raw[second[1] : third[0] if third else len(raw)])
+    return first.whole(), _signature(second)
 
 
 def outer_fields(raw: bytes) -> bytes:
@@ -110,30 +104,15 @@ def outer_fields(raw: bytes) -> bytes:
     can't be folded under 998 octets a line is left out (RFC 5322 section 2.1.1); it is still in the signed
     part.
     """
-    header, _ = _header(raw)
     copies: dict[bytes, bytes] = {}
-    for name, value in header:
-        if name in OUTER_FIELDS and name not in copies:
-            copies[name] = _folded(OUTER_FIELDS[name], value)
+    for field in entity.read(raw).fields:
+        if field.name in OUTER_FIELDS and field.name not in copies:
+            copies[field.name] = folded(OUTER_FIELDS[field.name], field.value)
     return b"".join(copies.values())
 
 
-def _header(raw: bytes) -> tuple[list[tuple[bytes, bytes]], int]:
-    """The header as (lower-case name, raw value) pairs, and where the body begins.
-
-    As in every mail reader, the first line that is no field ends the header, whether it is blank or not.
-    """
-    fields = []
-    mbox_line = _MBOX_LINE.match(raw)
-    at = mbox_line.end() if mbox_line else 0
-    while field := _FIELD.match(raw, at):
-        fields.append((field[1].lower(), field[2]))
-        at = field.end()
-    blank = _BLANK_LINE.match(raw, at)
-    return fields, blank.end() if blank else at
-
-
-def _folded(name: bytes, value: bytes) -> bytes:
+def folded(name: bytes, value: bytes) -> bytes:
+    """A field folded anew at 78 octets, control characters made spaces; nothing where that can't be done."""
     unfolded = value.replace(b"\r\n", b"").replace(b"\n", b"").translate(_CONTROLS_TO_SPACES)
     lines = [name + b":"]
     for number, word in enumerate(_WORD.findall(unfolded.rstrip(b" "))):
@@ -153,39 +132,7 @@ def _transfer_encoding(payload: bytes) -> bytes:
     return b"" if payload.isascii() else b"Content-Transfer-Encoding: 8bit\r\n"
 
 
-def _content_type(header: list[tuple[bytes, bytes]]) -> tuple[bytes, dict[bytes, bytes]]:
-    value = next((value for name, value in header if name == b"content-type"), b"")
-    media_type = _MEDIA_TYPE.match(value)
-    if media_type is None:
-        return b"", {}
-    parameters: dict[bytes, bytes] = {}
-    at = media_type.end()
-    while parameter := _PARAMETER.match(value, at):
-        name, text = parameter[1].lower(), parameter[2]
-        parameters.setdefault(name, re.sub(rb"\\(.)", rb"\1", text[1:-1]) if text.startswith(b'"') else text)
-        at = parameter.end()
-    return media_type[1].lower(), parameters
-
-
-def _delimiters(raw: bytes, boundary: bytes, body: int) -> Iterator[tuple[int, int]]:
-    """(start, end) of each delimiter line from `body` on, with the line break before it (RFC 2046)."""
-    line = b"\n--" + boundary
-    at = body - 1
-    while boundary and (at := raw.find(line, at)) >= 0:
-        if end := _AFTER_BOUNDARY.match(raw, at + len(line)):
-            yield (at - 1 if raw[at - 1 : at] == b"\r" else at), end.end()
-            at = end.end() - 1
-        else:
-            at += 1
-
-
-def _signature(part: bytes) -> bytes:
-    header, body = _header(part)
-    media_type, _ = _content_type(header)
-    encoding = next((value for name, value in header if name == b"content-transfer-encoding"), b"")
-    if media_type not in SIGNATURE_TYPES or encoding.strip().lower() != b"base64":
+def _signature(part: Entity) -> bytes:
+    if part.type.token not in SIGNATURE_TYPES or part.encoding != b"base64":
         return b""
-    try:
-        return base64.b64decode(part[body:])
-    except NotBase64:
-        return b""
+    return part.content()
