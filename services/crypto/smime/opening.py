@@ -8,7 +8,7 @@ until a signature inside vouches for it (EFAIL).
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from asn1crypto import algos, cms, core
@@ -41,22 +41,22 @@ _BLOCK = 16
 _SHORTEST_TAG, _LONGEST_TAG = 12, 16
 
 # In OAEP, in MGF1 and in a key derivation SHA-1 is as good as ever; that is what most programs write.
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "sha1": hashes.SHA1(),
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
+_HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
+    "sha1": hashes.SHA1,
+    "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
 }
 # RFC 5753 section 7.1.4; with cofactor or without is the same on NIST curves, their cofactor is 1.
-_DERIVATIONS: dict[str, hashes.HashAlgorithm] = {
-    "1.3.133.16.840.63.0.2": hashes.SHA1(),
-    "1.3.132.1.11.1": hashes.SHA256(),
-    "1.3.132.1.11.2": hashes.SHA384(),
-    "1.3.132.1.11.3": hashes.SHA512(),
-    "1.3.133.16.840.63.0.3": hashes.SHA1(),
-    "1.3.132.1.14.1": hashes.SHA256(),
-    "1.3.132.1.14.2": hashes.SHA384(),
-    "1.3.132.1.14.3": hashes.SHA512(),
+_DERIVATIONS: dict[str, Callable[[], hashes.HashAlgorithm]] = {
+    "1.3.133.16.840.63.0.2": hashes.SHA1,
+    "1.3.132.1.11.1": hashes.SHA256,
+    "1.3.132.1.11.2": hashes.SHA384,
+    "1.3.132.1.11.3": hashes.SHA512,
+    "1.3.133.16.840.63.0.3": hashes.SHA1,
+    "1.3.132.1.14.1": hashes.SHA256,
+    "1.3.132.1.14.2": hashes.SHA384,
+    "1.3.132.1.14.3": hashes.SHA512,
 }
 
 
@@ -192,7 +192,7 @@ def _rsa_padding(info: cms.KeyTransRecipientInfo) -> padding.AsymmetricPadding:
             mask = _HASHES.get(parameters["mask_gen_algorithm"]["parameters"]["algorithm"].native)
             label = parameters["p_source_algorithm"]["parameters"].native
             if digest and mask:
-                return padding.OAEP(padding.MGF1(mask), digest, label or None)
+                return padding.OAEP(padding.MGF1(mask()), digest(), label or None)
     raise Unreadable(Reason.ALGORITHM)
 
 
@@ -206,7 +206,7 @@ def _wrapping_key(info: cms.KeyAgreeRecipientInfo, private: ec.EllipticCurvePriv
         raise Unreadable(Reason.ALGORITHM)
     ephemeral = ec.EllipticCurvePublicKey.from_encoded_point(private.curve, bytes(originator["public_key"]))
     shared_info = algorithms.shared_info(wrap.dump(), info["ukm"].native, length)
-    return X963KDF(digest, length, shared_info).derive(private.exchange(ec.ECDH(), ephemeral))
+    return X963KDF(digest(), length, shared_info).derive(private.exchange(ec.ECDH(), ephemeral))
 
 
 # --- the content ----------------------------------------------------------------------------------------
@@ -224,11 +224,10 @@ def _from_cbc(content: bytes, key: bytes, iv: bytes) -> bytes:
 
 
 def _from_gcm(content: bytes, tag: bytes, key: bytes, parameters: core.Any, attributes: core.Asn1Value) -> bytes:
-    # RFC 5084 section 3: the parameters of GCM have the form of those of CCM.
-    gcm = parameters.parse(algos.CcmParams)
-    if len(tag) != gcm["aes_icvlen"].native or not _SHORTEST_TAG <= len(tag) <= _LONGEST_TAG:
+    nonce, *lengths = (value.native for value in parameters.parse(core.SequenceOf, {"spec": core.Any}))
+    if [len(tag)] != (lengths or [_DEFAULT_TAG]) or not _SHORTEST_TAG <= len(tag) <= _LONGEST_TAG:
         raise Damaged
-    decryptor = Keyed(AES(key), modes.GCM(gcm["aes_nonce"].native, tag, _SHORTEST_TAG)).decryptor()
+    decryptor = Keyed(AES(key), modes.GCM(nonce, tag, _SHORTEST_TAG)).decryptor()
     if not isinstance(attributes, core.Void):
         # RFC 5083 section 2.2: authenticated is the SET OF itself, not the [1] it is sent as.
         decryptor.authenticate_additional_data(attributes.untag().dump(force=True))
