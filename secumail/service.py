@@ -47,7 +47,7 @@ class Service:
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
         self.settings = settings
-        self.keys = KeyRing(settings.keys, SCOPES[name])
+        self.keys = KeyRing(settings.keys, SCOPES[name], settings.token)
         self.identities = Identities.read(settings.identities)
         self.database = open_database(settings, name)
         self.blobs = GridFSBlobs(self.database)

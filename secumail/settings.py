@@ -2,19 +2,45 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from secumail.errors import Refused
+from secumail.sealing.kms import Token
 
 
-class Settings(BaseSettings):
-    """What any service needs to reach broker, database and keys. Invalid values are refused at start."""
+class KeySettings(BaseSettings):
+    """Where the KMS scopes are: in files (SECUMAIL_KEYS), or in a PKCS#11 token."""
 
     model_config = SettingsConfigDict(env_prefix="SECUMAIL_", extra="ignore")
+
+    kms: Literal["file", "pkcs11"] = "file"
+    pkcs11_module: Path | None = None
+    """The maker's library."""
+    pkcs11_token: str = Field(default="secumail", min_length=1)
+    """The token's label; `{scope}` in it stands for the scope's name, as in the PIN file's."""
+    pkcs11_pin: Path | None = None
+    """The file with the PIN."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.kms == "pkcs11" and (self.pkcs11_module is None or self.pkcs11_pin is None):
+            raise ValueError("SECUMAIL_KMS=pkcs11 needs SECUMAIL_PKCS11_MODULE and SECUMAIL_PKCS11_PIN")
+        return self
+
+    @cached_property
+    def token(self) -> Token | None:
+        """The token, None where keys are in files."""
+        if self.kms == "file" or self.pkcs11_module is None or self.pkcs11_pin is None:
+            return None
+        return Token(self.pkcs11_module, self.pkcs11_token, self.pkcs11_pin)
+
+
+class Settings(KeySettings):
+    """What any service needs to reach broker, database and keys. Invalid values are refused at start."""
 
     amqp_url: str = Field(validation_alias=AliasChoices("AMQP_URL", "amqp_url"))
     mongodb_url: str = Field(validation_alias=AliasChoices("MONGODB_URL", "mongodb_url"))

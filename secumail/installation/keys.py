@@ -7,13 +7,15 @@ import sys
 from secumail.errors import Refused
 from secumail.installation.home import ROOT, Home, private_directory
 from secumail.sealing import identities, kms
+from secumail.settings import KeySettings
 
 
 async def prepare_keys(home: Home) -> None:
     """Makes the keys that are missing; what is there stays. The authority is made by crypto's own command."""
     private_directory(home.keys)
-    kms.create_key_files(home.keys, kms.all_scopes())
-    identities.write(home.identities, home.keys)
+    token = KeySettings().token
+    kms.create_scopes(home.keys, kms.all_scopes(), token)
+    identities.write(home.identities, kms.KeyRing(home.keys, kms.all_scopes(), token))
     if not (home.authority / "ca.pem").exists():
         await _create_authority(home)
 
@@ -21,7 +23,7 @@ async def prepare_keys(home: Home) -> None:
 async def _create_authority(home: Home) -> None:
     private_directory(home.authority)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.crypto.cli", str(home.authority),
+        sys.executable, "-m", "services.crypto.cli", "create-authority", str(home.authority),
         "--keys", str(home.keys), "--offline", str(private_directory(home.path / "offline")),
         "--organisation", home.domains[0],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from secumail.sealing.kms import SCOPES, KeyFile
+from secumail.sealing.kms import SCOPES, KeyRing
 
 DIRECTORY = "auth.directory"
 AUDIT = "delivery.audit"
@@ -48,8 +48,8 @@ def verify(key: Ed25519PublicKey, signature: bytes, data: bytes) -> None:
         raise Forged from error
 
 
-def write(path: Path, keys: Path) -> None:
-    """The identities of an installation, from its directory of key files."""
+def write(path: Path, keys: KeyRing) -> None:
+    """The identities of an installation, from all its scopes."""
     names = {service: f"{service}.transport" for service in SCOPES} | {DIRECTORY: DIRECTORY, AUDIT: AUDIT}
-    public = {name: KeyFile(keys / f"{scope}.key").public_key for name, scope in names.items()}
+    public = {name: keys[scope].public_key for name, scope in names.items()}
     path.write_text(json.dumps({name: base64.b64encode(key).decode() for name, key in public.items()}, indent=1))

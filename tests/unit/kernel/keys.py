@@ -40,7 +40,7 @@ class Installation:
         self.folder = folder / "keys"
         create_key_files(self.folder, all_scopes())
         self.pinned = folder / "identities.json"
-        identities.write(self.pinned, self.folder)
+        identities.write(self.pinned, KeyRing(self.folder, all_scopes()))
         self.identities = Identities.read(self.pinned)
         self.shelf = Shelf()
 
