@@ -75,6 +75,11 @@ class Entity:
         found = self.field(name)
         return found.value if found else b""
 
+    def line(self, field: Field) -> bytes:
+        """A field as it is, its last line ended."""
+        line = self.raw[field.begin : field.end]
+        return line if line.endswith(b"\n") else line + b"\r\n"
+
     @cached_property
     def type(self) -> Structured:
         """Content-Type; text/plain where there is none (RFC 2045 section 5.2)."""
