@@ -52,6 +52,8 @@ def environment(home: Home, name: str) -> Mapping[str, str]:
         }
     if name == "crypto":
         own["SECUMAIL_AUTHORITY"] = str(home.authority)
+        # It stands in certificates for years: an address that people outside reach takes precedence.
+        own["SECUMAIL_PUBLIC_URL"] = os.environ.get("SECUMAIL_PUBLIC_URL") or home.url
     return {"SECUMAIL_TLS_CA": str(home.ca), **os.environ, **own}
 
 

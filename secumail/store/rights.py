@@ -40,6 +40,7 @@ RIGHTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "directory": _READ,
         "signing_keys": _KEEP,
         "certificates": _KEEP,
+        "crls": _KEEP,
         "decryption_keys": _KEEP,
         "openpgp_keys": _KEEP,
         "peers": _OWN,

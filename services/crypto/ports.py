@@ -1,5 +1,6 @@
 """What crypto needs from outside."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -54,3 +55,13 @@ class Keys(Protocol):
 
     async def openpgp(self, account: UUID, address: str) -> OpenPGPKeys:
         """The OpenPGP certificate of one of the account's addresses, and what signs for it."""
+
+
+class EncryptionKeys(Protocol):
+    """Where people's S/MIME encryption keys are: their private halves are opened in a session alone."""
+
+    async def encryption(self, account: UUID, address: str) -> x509.Certificate:
+        """The certificate to encrypt to one of an account's addresses with; the key is made when it is missing."""
+
+    async def certificates(self, account: UUID) -> Mapping[str, x509.Certificate]:
+        """The certificates of all keys the account ever had, by the key's id in `decryption_keys`."""

@@ -3,73 +3,104 @@
 The certificate too: it names the address, and addresses are not readable at rest.
 """
 
-import hashlib
 from collections import OrderedDict
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
 from uuid import UUID
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from secumail.audit import Acts
 from secumail.errors import Permanent
 from secumail.sealing.kms import Scope
 from secumail.store.client import Collection, DuplicateKeyError
-from services.crypto.authority import Authority, issue
+from services.crypto.adapters.authority_files import Issuers
+from services.crypto.adapters.certificates import Register, hexadecimal
+from services.crypto.authority import Authority, Profile, is_due, issue
 from services.crypto.ports import Signer
 
 _CACHED = 10_000
-_RENEW_BEFORE = timedelta(days=30)
 _LENGTH = 4
 
 
 class StoredCustody:
     """Collection `signing_keys`: {_id: owner and keyed address, sealed: wrapped certificate and key}."""
 
-    def __init__(self, collection: Collection, scope: Scope, issuing: Authority, acts: Acts) -> None:
+    def __init__(
+        self,
+        collection: Collection,
+        scope: Scope,
+        issuers: Issuers,
+        profile: Callable[[Authority], Profile],
+        register: Register,
+    ) -> None:
         self._keys = collection
         self._scope = scope
-        self._issuing = issuing
-        self._acts = acts
+        self._issuing = issuers.current.authority
+        self._former = [issuer.authority for issuer in issuers.former]
+        self._profile = profile(self._issuing)
+        self._register = register
         self._cache: OrderedDict[str, Signer] = OrderedDict()
 
     async def signer(self, account: UUID | None, address: str) -> Signer:
         owner = str(account) if account is not None else "system"
         id_ = f"{owner}/{(await self._scope.hmac(address.encode()))[:16].hex()}"
-        signer = self._cache.get(id_) or await self._stored(id_)
-        now = datetime.now(UTC)
-        if signer is None or signer.certificate.not_valid_after_utc < now + _RENEW_BEFORE:
-            signer = await self._issue(id_, owner, address, now, replacing=signer is not None)
+        signer = self._cache.get(id_)
+        if signer is None or await self._is_due(signer):
+            signer = await self._usable(id_, account, address)
         self._cache[id_] = signer
         self._cache.move_to_end(id_)
         if len(self._cache) > _CACHED:
             self._cache.popitem(last=False)
         return signer
 
-    async def _stored(self, id_: str) -> Signer | None:
-        found = await self._keys.find_one({"_id": id_})
-        return _decode(await self._scope.unwrap(found["sealed"], id_)) if found else None
+    async def _is_due(self, signer: Signer) -> bool:
+        """Whether another certificate has to take this one's place: it ends soon, is revoked, or of a former CA."""
+        certificate = signer.certificate
+        return (
+            certificate.serial_number in await self._register.revoked()
+            or is_due(certificate, self._issuing, self._profile, datetime.now(UTC))
+            or any(authority.issued(certificate) for authority in self._former)
+        )
 
-    async def _issue(self, id_: str, owner: str, address: str, now: datetime, replacing: bool) -> Signer:
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = issue(self._issuing, address, key.public_key(), now, x509.random_serial_number())
-        signer = Signer(key, certificate)
-        fingerprint = hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).hexdigest()
-        await self._acts.record("crypto", f"certificate-issued:{fingerprint}", owner)
-        sealed = await self._scope.wrap(_encode(signer), id_)
-        if replacing:
-            await self._keys.update_one({"_id": id_}, {"$set": {"sealed": sealed}})
+    async def _usable(self, id_: str, account: UUID | None, address: str) -> Signer:
+        sealed = await self._sealed(id_)
+        if sealed is None:
+            return await self._issue(id_, account, address, None)
+        signer = _decode(await self._scope.unwrap(sealed, id_))
+        if not await self._is_due(signer):
             return signer
+        renewed = await self._issue(id_, account, address, sealed)
+        await self._register.renewed(hexadecimal(signer.certificate.serial_number))
+        return renewed
+
+    async def _sealed(self, id_: str) -> bytes | None:
+        found = await self._keys.find_one({"_id": id_})
+        return found["sealed"] if found else None
+
+    async def _issue(self, id_: str, account: UUID | None, address: str, replaced: bytes | None) -> Signer:
+        await self._register.allow(account)
+        key = ec.generate_private_key(ec.SECP256R1())
+        serial = x509.random_serial_number()
+        certificate = issue(self._issuing, address, key.public_key(), datetime.now(UTC), serial, self._profile)
+        signer = Signer(key, certificate)
+        await self._register.add(certificate, self._issuing, account, "signing", address)
+        if await self._keep(id_, await self._scope.wrap(_encode(signer), id_), replaced):
+            return signer
+        # Another replica was faster; its key is the one, and ours never signs anything.
+        await self._register.revoke(hexadecimal(serial), "superseded", None)
+        return await self._usable(id_, account, address)
+
+    async def _keep(self, id_: str, sealed: bytes, replaced: bytes | None) -> bool:
+        if replaced is not None:
+            done = await self._keys.update_one({"_id": id_, "sealed": replaced}, {"$set": {"sealed": sealed}})
+            return done.matched_count == 1
         try:
             await self._keys.insert_one({"_id": id_, "sealed": sealed})
         except DuplicateKeyError:
-            # Another replica was faster; its key is the one.
-            stored = await self._stored(id_)
-            if stored is None:
-                raise Permanent("signing-key-gone") from None
-            return stored
-        return signer
+            return False
+        return True
 
 
 def _encode(signer: Signer) -> bytes:
