@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from asn1crypto import algos, cms, core
+from asn1crypto import cms, core
 from cryptography import x509
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -37,7 +37,7 @@ _CBC = {"aes128_cbc": 16, "aes192_cbc": 24, "aes256_cbc": 32}
 _GCM = {"aes128_gcm": 16, "aes192_gcm": 24, "aes256_gcm": 32}
 _WRAPS = {"aes128_wrap": 16, "aes192_wrap": 24, "aes256_wrap": 32}
 _BLOCK = 16
-# RFC 5084 section 3.2
+# RFC 5084 section 3.2; the shortest is also the one whose length is left out.
 _SHORTEST_TAG, _LONGEST_TAG = 12, 16
 
 # In OAEP, in MGF1 and in a key derivation SHA-1 is as good as ever; that is what most programs write.
@@ -225,7 +225,7 @@ def _from_cbc(content: bytes, key: bytes, iv: bytes) -> bytes:
 
 def _from_gcm(content: bytes, tag: bytes, key: bytes, parameters: core.Any, attributes: core.Asn1Value) -> bytes:
     nonce, *lengths = (value.native for value in parameters.parse(core.SequenceOf, {"spec": core.Any}))
-    if [len(tag)] != (lengths or [_DEFAULT_TAG]) or not _SHORTEST_TAG <= len(tag) <= _LONGEST_TAG:
+    if [len(tag)] != (lengths or [_SHORTEST_TAG]) or not _SHORTEST_TAG <= len(tag) <= _LONGEST_TAG:
         raise Damaged
     decryptor = Keyed(AES(key), modes.GCM(nonce, tag, _SHORTEST_TAG)).decryptor()
     if not isinstance(attributes, core.Void):
