@@ -7,16 +7,19 @@ from uuid import UUID
 from fastapi import APIRouter, FastAPI
 
 from secumail import __version__, telemetry
+from secumail.audit import Acts
 from secumail.bus.asking import Asking
 from secumail.health import HealthApp
 from secumail.service import Service
 from services.gateway import problems
 from services.gateway.adapters.decryption import DecryptionKeys
+from services.gateway.adapters.pickups import Pickups
 from services.gateway.adapters.sessions import Sessions
 from services.gateway.adapters.waiting import News
-from services.gateway.handlers import forms, messages, people, review, submissions
+from services.gateway.handlers import forms, messages, people, pickup_pages, pickups, review, submissions
 from services.gateway.handlers.door import Door
 from services.gateway.limits import Measured
+from services.gateway.pickup import Stretching
 from services.gateway.settings import Settings
 
 API = "/api/v1"
@@ -41,6 +44,14 @@ def wire(settings: Settings) -> Service:
         service.directory.forget(account)
         sessions.forget(account)
 
+    kept = Pickups(
+        service.database["pickups"],
+        service.database["sessions"],
+        service.mailboxes,
+        Acts(service.database["acts"]),
+        Stretching(settings.pickups_at_once),
+    )
+    service.in_background(kept.run)
     news = News(account_changed)
     door = Door(
         settings,
@@ -52,6 +63,7 @@ def wire(settings: Settings) -> Service:
         asking.ask,
         news,
         DecryptionKeys(service.database["decryption_keys"]),
+        kept,
     )
 
     async def listening() -> bool:
@@ -99,11 +111,13 @@ def application(door: Door | None) -> FastAPI:
         ("people", people),
         ("sending", submissions),
         ("sending", forms),
+        ("sending", pickups),
         ("reading", messages),
         ("review", review),
     ):
         api.include_router(module.router, tags=[tag])
     app.include_router(api)
+    app.include_router(pickup_pages.pages)
     return app
 
 
@@ -132,6 +146,6 @@ class Traced:
             route = scope.get("route")
             if route is not None:
                 # An included router's route does not know where it was included.
-                path = route.path if route.path.startswith(API) else API + route.path
+                path = route.path if route.path.startswith((API, pickup_pages.PLACE)) else API + route.path
                 span.update_name(f"{method} {path}")
                 span.set_attribute("http.route", path)

@@ -12,6 +12,7 @@ from secumail.mailbox.mailbox import Mailboxes
 from secumail.sealing.claims import Claims
 from secumail.spool.spool import Spool
 from services.gateway.adapters.decryption import DecryptionKeys
+from services.gateway.adapters.pickups import Pickups
 from services.gateway.adapters.sessions import Sessions
 from services.gateway.adapters.waiting import News
 from services.gateway.ports import Ask
@@ -32,6 +33,7 @@ class Door:
     ask: Ask
     news: News
     decryption: DecryptionKeys
+    pickups: Pickups
 
 
 async def _door(request: Request) -> Door:

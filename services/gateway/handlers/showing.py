@@ -77,7 +77,7 @@ async def content(door: Door, session: Session, raw: bytes) -> Content:
     """
     if not is_protected(raw):
         payload, signature = split(raw)
-        return Content(payload, await _verdict(door, payload, signature))
+        return Content(payload, await verdict(door, payload, signature))
     reply = await door.ask(
         OpenMail(
             account=session.account,
@@ -133,7 +133,7 @@ def attachment(seen: View, number: int) -> Response:
     )
 
 
-async def _verdict(door: Door, payload: bytes, signature: bytes | None) -> SignatureVerdict:
+async def verdict(door: Door, payload: bytes, signature: bytes | None) -> SignatureVerdict:
     """By the digest alone: the mail need not be shown to crypto."""
     sender = next(iter(mime.addresses(mime.header(payload), "From")), "")
     return await door.ask(

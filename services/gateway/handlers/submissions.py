@@ -4,13 +4,14 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response, status
 from pydantic import BaseModel
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from secumail.errors import Refused
@@ -19,8 +20,11 @@ from secumail.mailbox.entry import Entry, Meta, entry_id
 from secumail.reasons import reason
 from secumail.spool.record import TERMINAL, Envelope, Record, State
 from secumail.spool.spool import NewMail
+from services.gateway import pickup
+from services.gateway.handlers import pickups
 from services.gateway.handlers.door import Asking, Behind, Door
 from services.gateway.handlers.forms import Wish
+from services.gateway.handlers.pickups import PickupRow
 from services.gateway.sessions import Session
 from services.gateway.submission import Taken, take
 
@@ -33,11 +37,13 @@ MAX_WAIT = 30.0
 
 
 class Accepted(BaseModel):
-    """The mail is kept; what becomes of it: GET /submissions/{id}."""
+    """The mail is kept; what becomes of it: GET /submissions/{id}. `pickups`: the link of each recipient who is to open
+    it with your password; hand it over yourself."""
 
     id: UUID
     state: str = "accepted"
     recipients: int
+    pickups: dict[str, str] = {}
 
 
 class RecipientState(BaseModel):
@@ -58,6 +64,7 @@ class Submission(BaseModel):
     settled: bool
     stuck: str | None
     recipients: list[RecipientState]
+    pickups: list[PickupRow] = []
 
 
 class TraceStep(BaseModel):
@@ -90,7 +97,7 @@ class Trace(BaseModel):
                 "multipart/form-data": {
                     "schema": {
                         "type": "object",
-                        "required": ["message", "cover"],
+                        "required": ["message"],
                         "properties": {
                             "message": {"type": "string", "format": "binary"},
                             "cover": {
@@ -99,6 +106,13 @@ class Trace(BaseModel):
                                 "description": "PNG to hide the mail in",
                             },
                             "cover_text": {"type": "string"},
+                            "password": {
+                                "type": "string",
+                                "minLength": pickup.MIN_PASSWORD,
+                                "description": "For recipients outside, who open the mail with it and a link",
+                            },
+                            "hint": {"type": "string", "maxLength": pickup.MAX_HINT},
+                            "expires_days": {"type": "integer", "minimum": 1, "default": 28},
                         },
                     }
                 },
@@ -124,7 +138,8 @@ async def send(
             "idempotency-key-missing", "The request has no Idempotency-Key of 1 to 255 visible characters.",
             "Send a fresh random one with each mail, and the same one when you retry.", 400,
         )  # fmt: skip
-    raw, cover, cover_name, cover_text = await _body(door, request)
+    given = await _body(door, request)
+    raw, cover = given.raw, given.cover
     key = f"rest/{session.account}/{idempotency_key}".encode()
     # The id follows from the key alone: needed before the mail is complete, for its Message-ID.
     mail = NewMail(key, "submission", session.account, Envelope("", ()), b"").id
@@ -133,9 +148,11 @@ async def send(
         taken = await asyncio.to_thread(take, raw, session.address, to or (), door.settings.max_recipients, now, mail)
     else:
         taken = take(raw, session.address, to or (), door.settings.max_recipients, now, mail)
+    invited = await pickups.invite(door, session, mail, taken.recipients, given.pickups, now)
     envelope = Envelope(
-        session.address, taken.recipients, taken.summary.__dict__, cover is not None, cover_name, cover_text, form
-    )
+        session.address, taken.recipients, taken.summary.__dict__, cover is not None, given.cover_name,
+        given.cover_text, form, {index: one.guest() for index, one in invited.items()},
+    )  # fmt: skip
     new = NewMail(key, "submission", session.account, envelope, taken.raw, cover, given=raw)
     accepted = await door.spool.submit(new)
     if not accepted.same:
@@ -149,12 +166,13 @@ async def send(
     response.headers["Location"] = f"/api/v1/submissions/{mail}"
     if accepted.replayed:
         response.headers["Idempotency-Replayed"] = "true"
-    return Accepted(id=mail, recipients=len(taken.recipients))
+    links = pickups.rows(door, session, request, list(invited.values()))
+    return Accepted(id=mail, recipients=len(taken.recipients), pickups={row.recipient: row.link for row in links})
 
 
 @router.get("/submissions/{id}", operation_id="getSubmission")
 async def get_submission(
-    door: Behind, session: Asking, id: UUID, wait: Annotated[float, Query(ge=0, le=MAX_WAIT)] = 0
+    door: Behind, session: Asking, request: Request, id: UUID, wait: Annotated[float, Query(ge=0, le=MAX_WAIT)] = 0
 ) -> Submission:
     """What became of a mail you sent. `wait`: seconds to wait until every recipient is settled (or held)."""
     deadline = time.monotonic() + wait
@@ -164,6 +182,9 @@ async def get_submission(
         submission = _submission(id, records, meta)
         left = deadline - time.monotonic()
         if submission.settled or left <= 0:
+            if meta is not None and meta.extra.get("pickups"):
+                kept = await door.pickups.of_mail(session.account, id)
+                submission.pickups = pickups.rows(door, session, request, kept)
             return submission
         await door.news.wait(id, min(left, 1.0))
 
@@ -188,13 +209,27 @@ async def get_trace(door: Behind, session: Asking, id: UUID) -> Trace:
     return Trace(id=id, trace=parts[1] if len(parts) == 4 else "", steps=sorted(steps, key=lambda s: s.at))
 
 
-async def _body(door: Door, request: Request) -> tuple[bytes, bytes | None, str, str]:
+@dataclass(frozen=True)
+class _Given:
+    """What a client sends: the mail, a picture to hide it in, a password for those outside."""
+
+    raw: bytes
+    cover: bytes | None = None
+    cover_name: str = ""
+    cover_text: str = ""
+    pickups: pickup.Wish | None = None
+
+    def __repr__(self) -> str:
+        return "_Given(...)"
+
+
+async def _body(door: Door, request: Request) -> _Given:
     most = door.settings.max_mail_bytes
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == "message/rfc822":
-        return await _limited(request, most), None, "", ""
+        return _Given(await _limited(request, most))
     if kind == "multipart/form-data":
-        return await _form(request, most)
+        return await _form(door, request, most)
     raise Refused(
         "media-type", "The body is neither message/rfc822 nor multipart/form-data.",
         "Send the raw mail with Content-Type: message/rfc822.", 415,
@@ -207,29 +242,46 @@ class _InMemory(MultiPartParser):
     spool_max_size = 0  # no limit: the form's size is known, and bounded
 
 
-async def _form(request: Request, most: int) -> tuple[bytes, bytes | None, str, str]:
-    """A mail and the picture to hide it in. Its size is known beforehand, as all of it is held in memory."""
+async def _form(door: Door, request: Request, most: int) -> _Given:
+    """A mail, and what goes with it. Its size is known beforehand, as all of it is held in memory."""
     declared = request.headers.get("content-length", "")
     if not declared.isdigit():
         raise Refused("length-required", "The form has no Content-Length.", "Send it in one piece.", 411)
     if int(declared) > most + _COVER_BYTES:
         raise _too_large(most)
     try:
-        form = await _InMemory(request.headers, request.stream(), max_files=2, max_fields=4).parse()
+        form = await _InMemory(request.headers, request.stream(), max_files=2, max_fields=8).parse()
     except MultiPartException as error:
         raise Refused("malformed-request", f"The form: {error.message}", "Send it as RFC 7578 says.", 400) from error
     message, cover = form.get("message"), form.get("cover")
-    if not isinstance(message, UploadFile) or not isinstance(cover, UploadFile):
-        raise Refused("malformed-request", "message or cover is missing.", "Send both as files of the form.", 400)
-    raw, picture = await message.read(), await cover.read()
-    text = form.get("cover_text")
+    if not isinstance(message, UploadFile) or isinstance(cover, str):
+        raise Refused("malformed-request", "message, or cover, is no file.", "Send each as a file of the form.", 400)
+    settings = door.settings
+    wish = pickup.wish(
+        _text(form, "password"), _text(form, "hint"), _text(form, "expires_days"),
+        settings.pickup_days, settings.max_pickup_days,
+    )  # fmt: skip
+    raw = await message.read()
     if len(raw) > most:
         raise _too_large(most)
+    if cover is None:
+        return _Given(raw, pickups=wish)
+    if wish is not None:
+        raise Refused(
+            "pickup-with-cover", "A mail can't be hidden in a picture and wait behind a password as well.",
+            "Leave the picture or the password out.",
+        )  # fmt: skip
+    picture = await cover.read()
     # What stego refuses later costs the sender a bounce; the commonest mistakes are told at once.
     if len(picture) > _COVER_BYTES or not picture.startswith(_PNG):
         code = "cover-file-too-large" if len(picture) > _COVER_BYTES else "cover-not-png"
         raise Refused(code, reason(code).words, "Send another picture.", 422)
-    return raw, picture, cover.filename or "picture.png", text if isinstance(text, str) else ""
+    return _Given(raw, picture, cover.filename or "picture.png", _text(form, "cover_text"))
+
+
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
 
 
 async def _limited(request: Request, most: int) -> bytes:
@@ -256,7 +308,8 @@ def _too_large(most: int) -> Refused:
 
 async def _keep_own_copy(door: Door, session: Session, mail: NewMail, taken: Taken, now: datetime) -> None:
     """The sender's Sent, with Bcc, sealed to the sender. Filed once, also when the client retries."""
-    meta = Meta(**{**taken.summary.__dict__, "extra": {"recipients": taken.recipients}})
+    extra = {"recipients": taken.recipients, **({"pickups": True} if mail.envelope.guests else {})}
+    meta = Meta(**{**taken.summary.__dict__, "extra": extra})
     sealed = mailbox.seal(mail.id, taken.own, meta)
     wrap = sealed.wrap(mail.id, session.account, session.keys.private.public)
     body = await door.spool.keep(sealed.body)
