@@ -28,6 +28,7 @@ from secumail.spool.redrive import Redriver
 from secumail.spool.spool import Spool
 from secumail.store.blobs import GridFSBlobs
 from secumail.store.client import PyMongoError, open_database
+from secumail.store.rewrapping import Rewrapping
 from secumail.store.transport import StoredTransportKeys
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class Service:
         self.mailboxes = Mailboxes(self.database["entries"], self.blobs, self.database["spool"])
         self.answering = Answering(self.outgoing, self.transport, "gateway", self._signing_key)
         self.checks: dict[str, Check] = {"database": self._database_answers, "broker": self._broker_answers}
-        self._tasks: list[Task] = [self._care_for_keys]
+        self._tasks: list[Task] = [self._care_for_keys, Rewrapping(self.database, self.keys).run]
         self._before: list[Task] = []
         self._after: list[Task] = []
         self._servers: list[uvicorn.Server] = []

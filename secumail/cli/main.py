@@ -15,7 +15,7 @@ from secumail.errors import Refused
 
 _FIRST = ("gateway", "auth", "dlp")
 """Services whose commands are asked for most; they also load fastest."""
-_KERNEL = ("dead", "audit", "demo", "stack")
+_KERNEL = ("dead", "audit", "keys", "demo", "stack")
 
 
 def _sources() -> Iterator[Callable[[], Any]]:

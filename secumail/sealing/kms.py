@@ -319,6 +319,13 @@ def create_scopes(directory: Path, scopes: Iterable[str], token: Token | None) -
         pkcs11.create(token.of(scope), scope)
 
 
+def import_key_file(path: Path, token: Token) -> bool:
+    """Bring a key file's keys into the token; False where the token has the scope already. The file stays."""
+    content = Content.read(path)
+    brought: bool = import_module("secumail.sealing.kms_pkcs11").adopt(token.of(content.scope), content)
+    return brought
+
+
 def all_scopes() -> tuple[str, ...]:
     """Every scope of an installation."""
     return tuple(dict.fromkeys(scope for scopes in SCOPES.values() for scope in scopes))

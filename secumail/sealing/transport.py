@@ -72,7 +72,16 @@ class Transport:
         newest = await self._store.newest(self.service)
         if newest is not None and newest.created > now - LIFETIME:
             return
-        id_ = f"{self.service}/{now:%Y%m%dT%H}"
+        await self._make(f"{self.service}/{now:%Y%m%dT%H}", now)
+
+    async def rotate(self, now: datetime | None = None) -> str:
+        """Make a new pair although the newest is not a day old. Returns its id; older ones are retired as ever."""
+        now = now or datetime.now(UTC)
+        id_ = f"{self.service}/{now:%Y%m%dT%H%M%S%f}"
+        await self._make(id_, now)
+        return id_
+
+    async def _make(self, id_: str, now: datetime) -> None:
         pair = PrivateKey.generate()
         key = TransportKey(
             id_,
