@@ -63,6 +63,18 @@ def protect(raw: bytes, mode: Mode) -> tuple[bytes, bytes]:
     return edited(raw, with_header_ended(mail, edits)), b"".join(outer)
 
 
+def around(raw: bytes, mode: Mode) -> bytes:
+    """The outer header alone, as `protect` makes it."""
+    return b"".join(_outside(entity.read(raw), mode))
+
+
+def without_bcc(raw: bytes) -> bytes:
+    """The mail without what no recipient may see."""
+    mail = entity.read(raw)
+    edits = [Edit(field.begin, field.end, b"") for field in mail.fields if field.name in _NOWHERE]
+    return edited(raw, edits, mail.begin)
+
+
 @dataclass(frozen=True)
 class Revealed:
     """A mail as its reader is shown it.
@@ -90,17 +102,17 @@ def reveal(payload: bytes, outer: bytes, *, proven: bool) -> Revealed:
     that the payload is signed by who its From names: without that, a From that differs from the outer one
     counts for nothing (section 4.4).
     """
-    inner, around = entity.read(payload), entity.read(outer)
+    inner, outside = entity.read(payload), entity.read(outer)
     forged = False
     if is_protected(inner):
-        forged = not proven and not _same_from(inner, around)
+        forged = not proven and not _same_from(inner, outside)
         shown_outer = (*_ON_THE_WAY, b"from") if forged else _ON_THE_WAY
-        kept = [field for field in around.fields if field.name in shown_outer]
+        kept = [field for field in outside.fields if field.name in shown_outer]
         dropped = [field for field in inner.fields if field.name in (*_NOWHERE, *shown_outer)]
     else:
-        kept = [field for field in around.fields if not _is_structural(field) and field.name not in _NOWHERE]
+        kept = [field for field in outside.fields if not _is_structural(field) and field.name not in _NOWHERE]
         dropped = [field for field in inner.fields if not _is_structural(field)]
-    edits = [Edit(0, inner.begin, b"".join(around.line(field) for field in kept))]
+    edits = [Edit(0, inner.begin, b"".join(outside.line(field) for field in kept))]
     edits += [Edit(field.begin, field.end, b"") for field in dropped]
     edits += [*without_parameters(inner, *_MARKS), *legacy_display.removed(inner)]
     return Revealed(edited(payload, with_header_ended(inner, edits)), is_protected(inner), forged)
@@ -118,8 +130,8 @@ def sender(mail: Entity) -> str:
     return found[0] if len(found) == 1 else ""
 
 
-def _same_from(inner: Entity, around: Entity) -> bool:
-    ours, theirs = senders(inner), senders(around)
+def _same_from(inner: Entity, outside: Entity) -> bool:
+    ours, theirs = senders(inner), senders(outside)
     return len(ours) == len(theirs) and all(same_mailbox(one, other) for one, other in zip(ours, theirs, strict=True))
 
 
