@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
@@ -188,7 +189,8 @@ def bring_in(scopes: Scopes = None, every: All = False, directory: HomeOption = 
 @_keys.command()
 def shred(
     address: str,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether this is meant.")] = False,
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read your password from a pipe.")] = False,
     as_json: Json = False,
 ) -> None:
     """Destroy an account's keys: its mail can never be read again, by nobody. For administrators."""
@@ -200,11 +202,14 @@ def shred(
                 "no-such-account", "There is no such account.", "Look at them with: secumail accounts ls", 404
             )
         if not yes:
-            say(f"All mail of {account['address']} will be unreadable for ever. No backup of the keys is kept.")
+            say(f"All mail of {account['address']} will be unreadable for ever, for everybody.")
             typed = typer.prompt("Type the address to go on")
             if typed.casefold() != account["address"].casefold():
                 raise Refused("not-confirmed", "That is another address; nothing was done.", "Begin again.")
-        client.delete(f"/accounts/{account['account']}/keys")
+        password = (
+            sys.stdin.readline().rstrip("\r\n") if password_stdin else typer.prompt("Your password", hide_input=True)
+        )
+        client.post(f"/accounts/{account['account']}/shred", {"login_password": password})
     if as_json:
         emit({**account, "status": "shredded"})
     else:

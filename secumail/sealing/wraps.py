@@ -54,6 +54,10 @@ WRAPS: tuple[Wraps, ...] = (
     *(Wraps(f"{name}.transport", "transport_keys", "private", only=(("service", name),)) for name in SCOPES),
     Wraps("auth.profiles", "accounts", "profile", "profile/{_id}"),
     Wraps("crypto.signing", "signing_keys", "sealed"),
+    Wraps("crypto.signing", "certificates", "sealed", "certificate/{_id}"),
+    Wraps("crypto.signing", "decryption_keys", "public"),
+    Wraps("crypto.signing", "openpgp_keys", "sealed"),
+    Wraps("crypto.signing", "peers", "sealed"),
     Wraps("dlp.lists", "lists", "key", "lists/{_id}"),
 )
 

@@ -20,6 +20,9 @@ from services.auth.passwords import Cost, Halves
 _ATOM = r"[^\s@<>\"(),:;\[\]\\.]+"
 _ADDRESS = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@[a-z0-9.-]{{1,253}}\Z")
 
+SHREDDED = "shredded"
+"""The status of an account whose keys were destroyed. It is final."""
+
 
 @dataclass(frozen=True)
 class Credential:
@@ -95,6 +98,11 @@ class Account:
             revision=self.revision + 1,
             listed=False,
         )
+
+    def shredded(self) -> "Account":
+        """Without anything that opens its keys. Its address stays taken: nobody else shall get its mail."""
+        nothing = replace(self.credential, salt=b"", verifier=b"", public=b"", private=b"", bundle=b"")
+        return replace(self.changed(status=SHREDDED), credential=nothing)
 
 
 def check_address(address: str, domains: tuple[str, ...]) -> str:

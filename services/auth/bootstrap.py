@@ -4,6 +4,7 @@ import json
 
 from secumail.audit import Acts
 from secumail.contracts.commands.auth import Grant, ListAccounts, LogIn, Register, SetRoles, SetStatus
+from secumail.contracts.commands.keys import ShredAccount
 from secumail.service import Service
 from services.auth.adapters.mongodb import SignedDirectory, StoredAccounts, StoredGroups
 from services.auth.handlers import Auth
@@ -35,6 +36,7 @@ def wire(settings: Settings) -> Service:
     answer(SetRoles, auth.set_roles)
     answer(SetStatus, auth.set_status)
     answer(Grant, auth.grant)
+    answer(ShredAccount, auth.shred_account)
 
     async def prepare() -> None:
         first = settings.secrets / "first_admin.json"

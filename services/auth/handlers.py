@@ -20,6 +20,7 @@ from secumail.contracts.commands.auth import (
     SetRoles,
     SetStatus,
 )
+from secumail.contracts.commands.keys import ShredAccount
 from secumail.contracts.events import AccountChanged
 from secumail.directory import REVIEWERS, Directory, Entry, group_context, lookup
 from secumail.errors import Refused, Transient
@@ -70,7 +71,7 @@ class Auth:
     async def log_in(self, command: LogIn, _actor: UUID | None) -> LoggedIn:
         """The account's keys for its password. An unknown address costs the same time as a wrong password."""
         account = await self._store.by_lookup(await lookup(self._address_scope, command.address))
-        if account is None:
+        if account is None or account.status == accounts.SHREDDED:
             await self._hashing.split(command.password, passwords.new_salt(), self._hashing.cost)
             raise _wrong()
         credential = account.credential
@@ -145,6 +146,26 @@ class Auth:
         await self._acts.record(actor, f"granted:{command.group}", command.account)
         return Done()
 
+    async def shred_account(self, command: ShredAccount, actor: UUID | None) -> Done:
+        """Destroy what opens an account's keys. There is no way back: neither ours nor anybody's."""
+        await self._administrator(actor)
+        if command.account == actor:
+            raise Refused("not-yourself", "An administrator can't shred their own account.", "Ask another one.")
+        account = await self._store.by_id(command.account)
+        if account is None:
+            raise _no_such_account()
+        if account.status == accounts.SHREDDED:
+            return Done()
+        for group, members in (await self._groups.of(account.id)).items():
+            if members == 1 or not await self._groups.leave(group, account.id):
+                raise Refused(
+                    "last-member", f"Nobody else has the key of the group {group}: its mail would be lost too.",
+                    "Make somebody else a member first.", 409,
+                )  # fmt: skip
+        await self._keep(account.shredded(), "suspended")
+        await self._acts.record(actor, "shredded", account.id)
+        return Done()
+
     # --- at start ---------------------------------------------------------------------------------------
 
     async def mend(self) -> None:
@@ -197,7 +218,9 @@ class Auth:
     async def _change(
         self, account: Account, change: str, roles: tuple[str, ...] | None = None, status: str | None = None
     ) -> None:
-        changed = account.changed(roles, status)
+        await self._keep(account.changed(roles, status), change)
+
+    async def _keep(self, changed: Account, change: str) -> None:
         if not await self._store.replace(changed):
             raise Refused("changed-meanwhile", "Somebody else changed the account.", "Look again, then retry.", 409)
         await self._list(changed, change)
@@ -216,7 +239,9 @@ class Auth:
     async def _existing(self, id_: UUID) -> Account:
         account = await self._store.by_id(id_)
         if account is None:
-            raise Refused("no-such-account", "There is no such account.", "Look at the list of accounts.", 404)
+            raise _no_such_account()
+        if account.status == accounts.SHREDDED:
+            raise Refused("account-shredded", "The account's keys were destroyed.", "Open a new account.", 409)
         return account
 
     async def _administrator(self, actor: UUID | None) -> Entry:
@@ -238,6 +263,10 @@ class Auth:
 def _wrong() -> Refused:
     # A fresh one each time: one that is raised again and again keeps every frame it was raised in, passwords too.
     return Refused("wrong-credentials", "Address and password do not match an active account.", "Check both.", 401)
+
+
+def _no_such_account() -> Refused:
+    return Refused("no-such-account", "There is no such account.", "Look at the list of accounts.", 404)
 
 
 def _forbidden(role: str) -> Refused:

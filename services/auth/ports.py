@@ -47,3 +47,9 @@ class Groups(Protocol):
 
     async def grant(self, name: str, member: UUID, wrap: bytes) -> bool:
         """Add (or renew) a member's copy; False where there is no such group."""
+
+    async def of(self, member: UUID) -> dict[str, int]:
+        """The groups somebody is a member of, each with how many members it has."""
+
+    async def leave(self, name: str, member: UUID) -> bool:
+        """Destroy a member's copy; False where it is the only one."""

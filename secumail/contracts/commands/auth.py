@@ -53,7 +53,7 @@ class AccountRow(BaseModel):
     address: str
     display_name: str
     roles: tuple[Role, ...]
-    status: Literal["active", "suspended"]
+    status: Literal["active", "suspended", "shredded"]
 
 
 class AccountList(Reply):

@@ -81,6 +81,15 @@ class StoredGroups:
         result = await self._groups.update_one({"_id": name}, {"$set": {f"members.{member}": wrap}})
         return result.matched_count == 1
 
+    async def of(self, member: UUID) -> dict[str, int]:
+        found = self._groups.find({f"members.{member}": {"$exists": True}})
+        return {group["_id"]: len(group["members"]) async for group in found}
+
+    async def leave(self, name: str, member: UUID) -> bool:
+        others = {"$gt": [{"$size": {"$objectToArray": "$members"}}, 1]}
+        result = await self._groups.update_one({"_id": name, "$expr": others}, {"$unset": {f"members.{member}": ""}})
+        return result.matched_count == 1
+
 
 def _document(a: Account) -> Document:
     stored = asdict(a)
