@@ -56,7 +56,7 @@ INDEXES: Mapping[str, Sequence[Index]] = {
     "crls": (),
     "decryption_keys": (Index((("account", 1),)),),
     "openpgp_keys": (),
-    "peers": (),
+    "peers": (Index((("owner", 1),)),),
     "pickups": (
         Index((("token", 1),), {"unique": True}),
         Index((("account", 1), ("created", -1))),

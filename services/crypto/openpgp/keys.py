@@ -129,6 +129,16 @@ def renew(certificate: bytes, signing: bytes, now: datetime) -> bytes:
     return bytes(pysequoia.Cert.from_bytes(certificate).set_expiration(now + LIFE, certifier))
 
 
+def merge(old: bytes, new: bytes) -> bytes:
+    """All that two certificates of one key say."""
+    return bytes(pysequoia.Cert.from_bytes(old).merge(pysequoia.Cert.from_bytes(new)))
+
+
+def armored(certificate: bytes) -> str:
+    """A certificate in ASCII armor."""
+    return str(parse(certificate))
+
+
 def facts(certificate: bytes, now: datetime) -> Facts:
     """What a certificate (as `read_certificate` gives it) says of itself."""
     parsed = parse(certificate)
