@@ -32,6 +32,18 @@ class Cover:
     text: str
 
 
+@dataclass(frozen=True)
+class Password:
+    """A password for the recipients outside, a hint for them (may be empty), and for how many days (None: as usual)."""
+
+    password: str
+    hint: str = ""
+    days: int | None = None
+
+    def __repr__(self) -> str:
+        return "Password(...)"
+
+
 class Client:
     """One server, and (with a token) one session on it.
 
@@ -70,6 +82,10 @@ class Client:
         """POST a JSON body. Never repeated when the answer was lost: it may have been done."""
         return _json(self._request("POST", path, repeatable=False, json=body))
 
+    def download(self, path: str, body: Any) -> bytes:
+        """POST a JSON body: the answer's bytes. Never repeated, as above."""
+        return self._request("POST", path, repeatable=False, json=body).content
+
     def patch(self, path: str, body: Any) -> None:
         """PATCH. Flags, folders, roles: doing it twice is doing it once."""
         self._request("PATCH", path, json=body)
@@ -89,18 +105,24 @@ class Client:
         cover: Cover | None = None,
         key: str | None = None,
         form: str = "auto",
+        password: Password | None = None,
     ) -> Accepted:
         """Send a raw mail. The same `key` (made afresh here) goes with every repetition: it is kept once."""
         headers = {"Idempotency-Key": key or uuid4().hex}
         params: dict[str, Any] = {"form": form, **({"to": list(to)} if to else {})}
-        if cover is None:
+        if cover is None and password is None:
             headers["Content-Type"] = "message/rfc822"
             answer = self._request("POST", "/messages", params=params, headers=headers, content=raw)
         else:
-            answer = self._request(
-                "POST", "/messages", params=params, headers=headers, data={"cover_text": cover.text},
-                files={"message": ("mail.eml", raw), "cover": (cover.name, cover.picture, "image/png")},
-            )  # fmt: skip
+            files: dict[str, Any] = {"message": ("mail.eml", raw)}
+            fields: dict[str, str] = {}
+            if cover is not None:
+                files["cover"] = (cover.name, cover.picture, "image/png")
+                fields["cover_text"] = cover.text
+            if password is not None:
+                fields |= {"password": password.password, "hint": password.hint}
+                fields |= {"expires_days": str(password.days)} if password.days is not None else {}
+            answer = self._request("POST", "/messages", params=params, headers=headers, data=fields, files=files)
         return cast(Accepted, _json(answer))
 
     def rows(self, path: str, most: int | None = None, **params: Any) -> Iterator[Row]:

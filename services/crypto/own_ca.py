@@ -74,6 +74,10 @@ def _chain(certificate: x509.Certificate, others: Sequence[x509.Certificate]) ->
     chain: list[x509.Certificate] = []
     last = certificate
     while last.issuer != last.subject:
+        if isinstance(last.signature_hash_algorithm, _WEAK):
+            raise Refused(
+                "ca-weak-signature", "A certificate of the chain is signed with SHA-1 or MD5.", "Have it issued anew."
+            )
         found = next((other for other in others if _made(other, last)), None)
         if found is None or len(chain) == CHAIN_LIMIT:
             raise Refused(
@@ -83,7 +87,8 @@ def _chain(certificate: x509.Certificate, others: Sequence[x509.Certificate]) ->
             )
         chain.append(found)
         last = found
-    if not _made(last, last):
+    # A root is trusted because it was brought here: an old one may have signed itself with a weak digest.
+    if not isinstance(last.signature_hash_algorithm, _WEAK) and not _made(last, last):
         raise Refused("ca-chain-incomplete", "The root of the chain did not sign itself.", "Give the real root.")
     return tuple(chain)
 
@@ -111,11 +116,6 @@ def _check_link(link: x509.Certificate, depth: int, now: datetime) -> None:
         raise Refused("ca-expired", "A certificate of the chain has expired.", "Have it renewed.")
     if now < link.not_valid_before_utc:
         raise Refused("ca-not-yet-valid", "A certificate of the chain is not valid yet.", "Look at the clock, or wait.")
-    # A root's own signature proves nothing, whatever its digest.
-    if link.issuer != link.subject and isinstance(link.signature_hash_algorithm, _WEAK):
-        raise Refused(
-            "ca-weak-signature", "A certificate of the chain is signed with SHA-1 or MD5.", "Have it issued anew."
-        )
 
 
 def _extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:

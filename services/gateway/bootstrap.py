@@ -16,13 +16,26 @@ from services.gateway.adapters.decryption import DecryptionKeys
 from services.gateway.adapters.pickups import Pickups
 from services.gateway.adapters.sessions import Sessions
 from services.gateway.adapters.waiting import News
-from services.gateway.handlers import forms, messages, people, pickup_pages, pickups, review, submissions
+from services.gateway.handlers import (
+    certificates,
+    forms,
+    keys,
+    messages,
+    openpgp,
+    people,
+    pickup_pages,
+    pickups,
+    pki,
+    review,
+    submissions,
+)
 from services.gateway.handlers.door import Door
 from services.gateway.limits import Measured
 from services.gateway.pickup import Stretching
 from services.gateway.settings import Settings
 
 API = "/api/v1"
+_PLACES = (API, pickup_pages.PLACE, pki.PLACE, openpgp.PLACE)
 
 Scope = MutableMapping[str, Any]
 Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -114,10 +127,15 @@ def application(door: Door | None) -> FastAPI:
         ("sending", pickups),
         ("reading", messages),
         ("review", review),
+        ("certificates", certificates),
+        ("certificates", openpgp),
+        ("people", keys),
     ):
         api.include_router(module.router, tags=[tag])
     app.include_router(api)
     app.include_router(pickup_pages.pages)
+    app.include_router(pki.router, tags=["certificates"])
+    app.include_router(openpgp.directory, tags=["certificates"])
     return app
 
 
@@ -146,6 +164,6 @@ class Traced:
             route = scope.get("route")
             if route is not None:
                 # An included router's route does not know where it was included.
-                path = route.path if route.path.startswith((API, pickup_pages.PLACE)) else API + route.path
+                path = route.path if route.path.startswith(_PLACES) else API + route.path
                 span.update_name(f"{method} {path}")
                 span.set_attribute("http.route", path)

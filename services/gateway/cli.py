@@ -13,10 +13,13 @@ from secumail.cli.output import Json, chosen, emit, local, pairs, plain, say, sh
 from secumail.cli.session import Session
 from secumail.errors import Refused
 from secumail.installation.home import Home
-from services.gateway import cli_sending
+from services.gateway import cli_certificates, cli_openpgp, cli_pickups, cli_sending
 
 commands = typer.Typer(no_args_is_help=True)
 commands.add_typer(cli_sending.commands)
+commands.add_typer(cli_pickups.commands)
+commands.add_typer(cli_certificates.commands)
+commands.add_typer(cli_openpgp.commands)
 
 FOLDERS = ("inbox", "sent", "archive", "trash")
 _FLAGS = {"seen": "", "flagged": "!", "answered": "<"}

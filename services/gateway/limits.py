@@ -9,7 +9,7 @@ Message = MutableMapping[str, Any]
 Asgi = Callable[[Message, Any, Any], Awaitable[None]]
 
 MEBIBYTE = 2**20
-LIMITS = {"/api/v1/lists": 16 * MEBIBYTE}
+LIMITS = {"/api/v1/lists": 16 * MEBIBYTE, "/pki/ocsp": 2**14}
 OWN = frozenset({"/api/v1/messages"})
 
 
@@ -28,7 +28,7 @@ class Measured:
             message = await receive()
             size += len(message.get("body", b""))
             if size > most:
-                raise HTTPException(413, f"The body is larger than {most // MEBIBYTE} MB.")
+                raise HTTPException(413, f"The body is larger than {most // 1024} KB.")
             return message
 
         await self._app(scope, receive if scope["path"] in OWN else measured, send)

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -20,8 +21,26 @@ from secumail.contracts.commands.auth import (
     SetRoles,
     SetStatus,
 )
+from secumail.contracts.commands.certificates import (
+    AskOcsp,
+    CertificateList,
+    CertificateRow,
+    CertificateShown,
+    ExportCertificate,
+    Exported,
+    GetCertificate,
+    GetCrl,
+    GetIssuer,
+    ListCertificates,
+    OcspAnswer,
+    PersonsCertificate,
+    Published,
+    RevokeCertificate,
+    ShowCertificate,
+)
 from secumail.contracts.commands.crypto import AuthorityReply, GetAuthority, SignatureVerdict, VerifySignature
 from secumail.contracts.commands.dlp import GetLists, ListsReply, PutLists, Reject, Release
+from secumail.contracts.commands.keys import ShredAccount, ShredKeys
 from secumail.contracts.commands.stego import Reveal, Revealed
 from secumail.contracts.events import (
     AccountChanged,
@@ -39,6 +58,19 @@ from secumail.contracts.events import (
 
 MAIL = UUID("0b6f0a52-7f0d-5a0e-8d5e-3f1f6f2b9c11")
 ACCOUNT = UUID("5a3b2c1d-0000-4000-8000-00000000a001")
+SERIAL = "1f6f2b9c110b6f0a527f0d5a0e8d5e3f1f6f2b9c"
+CERTIFICATE = CertificateRow(
+    serial=SERIAL,
+    kind="signing",
+    account=ACCOUNT,
+    address="ada@northwind.example",
+    begins=datetime(2026, 11, 22, 12, tzinfo=UTC),
+    ends=datetime(2027, 11, 22, 12, tzinfo=UTC),
+    status="revoked",
+    revoked=datetime(2026, 11, 23, 12, tzinfo=UTC),
+    reason="keyCompromise",
+)
+PEM = "-----BEGIN CERTIFICATE-----\n"
 
 
 def claim(by: str, to: str, says: str) -> SealedClaim:
@@ -77,7 +109,17 @@ COMMANDS: tuple[Command, ...] = (
     Reject(mail=MAIL, generation=0),
     VerifySignature(signature="MIIB", sha256="00" * 32, sender="ada@northwind.example"),
     GetAuthority(),
+    ListCertificates(every=True, after=SERIAL),
+    ShowCertificate(serial=SERIAL),
+    RevokeCertificate(serial=SERIAL, reason="keyCompromise"),
+    GetCertificate(address="ada@northwind.example"),
+    ExportCertificate(serial=SERIAL, password="seven green kettles", format="legacy", secret="a2V5"),
+    GetCrl(issuer="0123456789abcdef"),
+    GetIssuer(issuer="0123456789abcdef"),
+    AskOcsp(request="MAA="),
     Reveal(image="iVBORw0KGgo=", key="a2V5"),
+    ShredAccount(account=ACCOUNT),
+    ShredKeys(account=ACCOUNT),
 )
 
 REPLIES: Mapping[str, Reply] = {
@@ -103,7 +145,17 @@ REPLIES: Mapping[str, Reply] = {
         state="good", words="Signed by its sender.", signer="ada@northwind.example", issuer="Northwind", serial="01"
     ),
     "crypto.get-authority": AuthorityReply(pem="-----BEGIN CERTIFICATE-----\n"),
+    "crypto.list-certificates": CertificateList(certificates=(CERTIFICATE,), more=True),
+    "crypto.show-certificate": CertificateShown(certificate=CERTIFICATE, pem=PEM),
+    "crypto.revoke-certificate": CertificateShown(certificate=CERTIFICATE, pem=PEM),
+    "crypto.get-certificate": PersonsCertificate(pem=PEM),
+    "crypto.export-certificate": Exported(p12="MIIB", filename="signing-1f6f2b9c.p12"),
+    "crypto.get-crl": Published(der="MIIB"),
+    "crypto.get-issuer": Published(der="MIIB"),
+    "crypto.ask-ocsp": OcspAnswer(response="MAMKAQE="),
     "stego.reveal": Revealed(payload="cGF5bG9hZA=="),
+    "auth.shred-account": Done(),
+    "crypto.shred-keys": Done(),
 }
 """By the name of the command they answer."""
 

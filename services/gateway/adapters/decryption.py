@@ -24,6 +24,13 @@ class DecryptionKeys:
         found = await self._keys.find({"account": session.account}).sort("_id", -1).limit(_MOST).to_list(_MOST)
         return [self._opened(session, d["_id"], d["kind"], d["wrap"]) for d in found]
 
+    async def of_certificate(self, session: Session, serial: str) -> DecryptionKey:
+        """The session's key of one certificate, by its serial number (hex); Refused where there is none."""
+        found = await self._keys.find_one({"account": session.account, "serial": serial})
+        if found is None:
+            raise Refused("no-such-key", "You have no key of this certificate.", "Look at your certificates.", 404)
+        return self._opened(session, found["_id"], found["kind"], found["wrap"])
+
     @staticmethod
     def _opened(session: Session, id_: str, kind: str, wrap: bytes) -> DecryptionKey:
         try:
