@@ -1,8 +1,9 @@
-"""The AlgorithmIdentifiers of CMS as this product writes them, and who a certificate is in CMS."""
+"""The AlgorithmIdentifiers of CMS as this product writes them, and how CMS names a certificate."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 
+from asn1crypto import core
 from asn1crypto import x509 as parsed
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -67,3 +68,16 @@ def named(certificate: x509.Certificate) -> Named:
         der.sequence(fields["issuer"].dump(), fields["serial_number"].dump()),
         None if identifier is None else bytes(identifier.native),
     )
+
+
+def is_named(certificate: x509.Certificate, identifier: core.Choice) -> bool:
+    """Whether a SignerIdentifier, a RecipientIdentifier or one of their like means this certificate."""
+    name, chosen = named(certificate), identifier.chosen
+    match identifier.name:
+        case "issuer_and_serial_number":
+            # Not by its own encoding: in a preference it stands under a tag of its choice.
+            return bool(der.sequence(chosen["issuer"].dump(), chosen["serial_number"].dump()) == name.issuer_and_serial)
+        case "subject_key_identifier":
+            return bool(chosen.native == name.key_identifier)
+        case _:
+            return bool(chosen["subject_key_identifier"].native == name.key_identifier)

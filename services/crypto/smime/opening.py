@@ -138,7 +138,7 @@ def _addressed(infos: cms.RecipientInfos, keys: Sequence[DecryptionKey]) -> list
         if count == RECIPIENT_LIMIT:
             raise Unreadable(Reason.TOO_MANY_RECIPIENTS)
         for index, key in enumerate(keys):
-            if _is_named(key.certificate, rid):
+            if algorithms.is_named(key.certificate, rid):
                 found.setdefault(index, (recipient, key))
     return list(found.values())
 
@@ -152,17 +152,6 @@ def _recipients(infos: cms.RecipientInfos) -> Iterator[tuple[_Recipient, core.Ch
             case "kari":
                 for each in info["recipient_encrypted_keys"]:
                     yield _Recipient(info, each["encrypted_key"].native), each["rid"]
-
-
-def _is_named(certificate: x509.Certificate, rid: core.Choice) -> bool:
-    name = algorithms.named(certificate)
-    match rid.name:
-        case "issuer_and_serial_number":
-            return bool(rid.chosen.dump() == name.issuer_and_serial)
-        case "subject_key_identifier":
-            return bool(rid.chosen.native == name.key_identifier)
-        case _:
-            return bool(rid.chosen["subject_key_identifier"].native == name.key_identifier)
 
 
 def _content_key(recipient: _Recipient, key: DecryptionKey, length: int) -> bytes:

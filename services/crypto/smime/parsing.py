@@ -1,6 +1,11 @@
-"""Reads CMS (DER or BER) that a stranger wrote, within bounds; asn1crypto does the parsing."""
+"""Reads what a stranger wrote: CMS (DER or BER), within bounds, and extensions; the libraries do the parsing."""
+
+from typing import TypeVar
 
 from asn1crypto import cms
+from cryptography import x509
+
+_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 # The parser takes some microseconds for each element; real mail has a few hundred, and some forty for every
 # recipient. Content in BER comes in elements too, of a kilobyte or more.
@@ -26,6 +31,16 @@ def content_info(encoded: bytes) -> cms.ContentInfo:
         return cms.ContentInfo.load(encoded, strict=True)
     except (ValueError, TypeError) as fault:
         raise MalformedError("no ContentInfo") from fault
+
+
+def extension(
+    extended: x509.Certificate | x509.CertificateRevocationList | x509.RevokedCertificate, kind: type[_Extension]
+) -> _Extension | None:
+    """The extension of this kind, if there is one; ValueError if extensions are malformed."""
+    try:
+        return extended.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
 
 
 def _count(encoded: bytes) -> None:

@@ -64,7 +64,10 @@ def test_a_good_signature_says_who_signed_with_which_certificate(signature, alic
     assert verdict.signer == "alice@northwind.example"
     assert int(verdict.serial, 16) == alice.certificate.serial_number
     assert verdict.issuer == "CN=Mail issuing CA,O=Northwind Traders"
-    assert verdict.words == "The mail is signed by its sender and unchanged since."
+    assert verdict.words == (
+        "The mail is signed by its sender and unchanged since. "
+        "Whether the signer's certificate was revoked is not known."
+    )
 
 
 def test_a_verdict_can_not_be_changed_or_extended_and_survives_json(signature, alice, house, now):
