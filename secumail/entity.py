@@ -118,16 +118,15 @@ class Entity:
 
     def content(self) -> bytes:
         """The body without its transfer encoding; what is no base64 in base64 is passed over."""
-        body = self.raw[self.body : self.end]
         match self.encoding:
             case b"base64":
                 try:
-                    return binascii.a2b_base64(body)
+                    return binascii.a2b_base64(memoryview(self.raw)[self.body : self.end])
                 except binascii.Error:
                     return b""
             case b"quoted-printable":
-                return quopri.decodestring(body)
-        return body
+                return quopri.decodestring(self.raw[self.body : self.end])
+        return self.raw[self.body : self.end]
 
 
 def read(raw: bytes, begin: int = 0, end: int | None = None) -> Entity:

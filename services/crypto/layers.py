@@ -4,7 +4,7 @@ Protection counts only where it is the whole body of a mail. Encrypted content a
 opened: what stands around it could carry the plaintext away (EFAIL).
 """
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
@@ -12,14 +12,15 @@ from io import BytesIO
 from asn1crypto import cms, core
 
 from secumail.entity import Entity
-from secumail.mailbox import mime
 from secumail.multipart_signed import SIGNATURE_TYPES, boundary_for, is_canonical
 from services.crypto.transfer import base64_lines, write_base64
 
 _PKCS7 = (b"application/pkcs7-mime", b"application/x-pkcs7-mime")
 _ARMOR = b"-----BEGIN PGP MESSAGE-----"
 _INLINE = (_ARMOR, b"-----BEGIN PGP SIGNED MESSAGE-----")
-_HINT = re.compile(rb"application/(?:x-)?pkcs7-mime|application/pgp-encrypted|" + _ARMOR, re.IGNORECASE)
+_TEXTS = (b"text/plain", b"text/html")
+_DEPTH = 10
+_CHUNK = 1 << 20
 _ZIP = b"PK\x03\x04"
 # Bit 0 of the flags: encrypted (APPNOTE.TXT section 4.4.4).
 _ZIP_FLAGS = 6
@@ -47,44 +48,46 @@ def pkcs7(outer: bytes, der: bytes, kind: Smime) -> bytes:
 
 
 def smime_signed(outer: bytes, payload: bytes, signature: bytes) -> bytes:
-    """multipart/signed with a CMS signature (DER) over `payload`."""
+    """multipart/signed with a CMS signature (DER) over `payload`, which has to be canonical."""
     part = (
         b'Content-Type: application/pkcs7-signature; name="smime.p7s"\r\nContent-Transfer-Encoding: base64\r\n'
         b'Content-Disposition: attachment; filename="smime.p7s"\r\n\r\n' + base64_lines(signature)
     )
-    return _signed(outer, payload, part, b"application/pkcs7-signature", b"sha-256")
+    return _signed(outer, payload, part, b"application/pkcs7-signature", b"sha-256", canonical=True)
 
 
 def pgp_signed(outer: bytes, payload: bytes, signature: str, digest: str) -> bytes:
     """multipart/signed with an armored OpenPGP signature over `payload` (RFC 3156 section 5); `digest`: micalg."""
     part = (
         b'Content-Type: application/pgp-signature; name="signature.asc"\r\n'
-        b'Content-Disposition: attachment; filename="signature.asc"\r\n\r\n' + _lines(signature)
+        b'Content-Disposition: attachment; filename="signature.asc"\r\n\r\n' + _lines(signature.encode("ascii"))
     )
-    return _signed(outer, payload, part, b"application/pgp-signature", digest.encode())
+    return _signed(outer, payload, part, b"application/pgp-signature", digest.encode(), canonical=is_canonical(payload))
 
 
-def pgp_encrypted(outer: bytes, message: str) -> bytes:
+def pgp_encrypted(outer: bytes, message: bytes) -> bytes:
     """multipart/encrypted with an armored OpenPGP message (RFC 3156 section 4)."""
-    armored = _lines(message)
-    boundary = boundary_for(armored)
-    return b"".join(
-        (
-            outer,
-            b"MIME-Version: 1.0\r\nContent-Type: multipart/encrypted;\r\n",
-            b' protocol="application/pgp-encrypted"; boundary="' + boundary + b'"\r\n\r\n',
-            b"This mail is encrypted (OpenPGP).\r\n\r\n--" + boundary + b"\r\n",
-            b"Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n--" + boundary + b"\r\n",
-            b'Content-Type: application/octet-stream; name="encrypted.asc"\r\n',
-            b'Content-Disposition: inline; filename="encrypted.asc"\r\n\r\n',
-            armored,
-            b"\r\n--" + boundary + b"--\r\n",
-        )
+    boundary = boundary_for(message)
+    out = BytesIO()
+    out.write(
+        outer + b"MIME-Version: 1.0\r\nContent-Type: multipart/encrypted;\r\n"
+        b' protocol="application/pgp-encrypted"; boundary="' + boundary + b'"\r\n\r\n'
+        b"This mail is encrypted (OpenPGP).\r\n\r\n--" + boundary + b"\r\n"
+        b"Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n--" + boundary + b"\r\n"
+        b'Content-Type: application/octet-stream; name="encrypted.asc"\r\n'
+        b'Content-Disposition: inline; filename="encrypted.asc"\r\n\r\n'
     )
+    _write_lines(out, message)
+    out.write(b"\r\n--" + boundary + b"--\r\n")
+    return out.getvalue()
 
 
 def carrier(outer: bytes, words: str, file_name: str, media_type: str, content: bytes) -> bytes:
-    """A mail that carries protected content as an attachment, below `words` (ASCII) that say how to open it."""
+    """A mail that carries protected content as an attachment, below `words` (ASCII) that say how to open it.
+
+    An armored message goes in as it is, anything else as base64.
+    """
+    armored = content.startswith(_ARMOR)
     boundary = boundary_for(content)
     out = BytesIO()
     out.write(
@@ -93,15 +96,18 @@ def carrier(outer: bytes, words: str, file_name: str, media_type: str, content: 
                 outer,
                 b'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="' + boundary + b'"\r\n\r\n',
                 b"--" + boundary + b"\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n",
-                _lines(words),
+                _lines(words.encode("ascii")),
                 b"\r\n--" + boundary + b"\r\n",
                 f'Content-Type: {media_type}; name="{file_name}"\r\n'.encode("ascii"),
-                b"Content-Transfer-Encoding: base64\r\n",
+                b"" if armored else b"Content-Transfer-Encoding: base64\r\n",
                 f'Content-Disposition: attachment; filename="{file_name}"\r\n\r\n'.encode("ascii"),
             )
         )
     )
-    write_base64(out, content)
+    if armored:
+        _write_lines(out, content)
+    else:
+        write_base64(out, content)
     out.write(b"\r\n--" + boundary + b"--\r\n")
     return out.getvalue()
 
@@ -113,11 +119,11 @@ def canonical(raw: bytes) -> bytes:
     return raw.replace(b"\n", b"\r\n")
 
 
-def _signed(outer: bytes, payload: bytes, part: bytes, protocol: bytes, digest: bytes) -> bytes:
+def _signed(outer: bytes, payload: bytes, part: bytes, protocol: bytes, digest: bytes, *, canonical: bool) -> bytes:
     boundary = boundary_for(payload)
     # RFC 2045 section 6.4: a multipart names the widest of its parts.
     encoding = b""
-    if not is_canonical(payload):
+    if not canonical:
         encoding = b"Content-Transfer-Encoding: binary\r\n"
     elif not payload.isascii():
         encoding = b"Content-Transfer-Encoding: 8bit\r\n"
@@ -135,8 +141,18 @@ def _signed(outer: bytes, payload: bytes, part: bytes, protocol: bytes, digest: 
     )
 
 
-def _lines(text: str) -> bytes:
-    return text.replace("\r\n", "\n").replace("\n", "\r\n").encode("ascii")
+def _write_lines(out: BytesIO, text: bytes) -> None:
+    """Text into a buffer, its lines ended by CRLF; a large one is in memory only once more."""
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n")
+    for at in range(0, len(text), _CHUNK):
+        out.write(text[at : at + _CHUNK].replace(b"\n", b"\r\n"))
+
+
+def _lines(text: bytes) -> bytes:
+    out = BytesIO()
+    _write_lines(out, text)
+    return out.getvalue()
 
 
 class Kind(StrEnum):
@@ -187,7 +203,7 @@ def layer_of(mail: Entity) -> Layer:
     What an application/pkcs7-mime body is, is read from the body: its smime-type may be missing or wrong.
     """
     token = mail.type.token
-    if token in _PKCS7 or (token == b"application/octet-stream" and mail.file_name.lower().endswith(b".p7m")):
+    if _is_pkcs7(mail):
         content = mail.content()
         return Layer(_cms_kind(content), content)
     if token == b"multipart/signed":
@@ -245,18 +261,28 @@ def _carried(mail: Entity) -> Layer | None:
 
 
 def _among_others(mail: Entity) -> Kind:
-    # Few mails have any of this, and only those are taken apart.
-    is_text = mail.type.token == b"text/plain"
-    if not _HINT.search(mail.raw, mail.body, mail.end) and not (is_text and _INLINE[1] in mail.content()):
-        return Kind.NONE
-    parsed = mime.parse(mail.whole())
-    if parsed is None:
-        return Kind.NONE
-    parts = list(mime.leaves(parsed))
-    for part in parts:
-        kind = part.get_content_type().encode("ascii", "replace")
-        if kind in (*_PKCS7, b"application/pgp-encrypted"):
-            return Kind.EMBEDDED
-        if kind in (b"text/plain", b"text/html") and any(mark in mime.data(part) for mark in _INLINE):
-            return Kind.INLINE if len(parts) == 1 else Kind.EMBEDDED
+    leaves = list(_leaves(mail))
+    if any(_is_encrypted(leaf) for leaf in leaves):
+        return Kind.EMBEDDED
+    if any(leaf.type.token in _TEXTS and any(mark in leaf.content() for mark in _INLINE) for leaf in leaves):
+        return Kind.INLINE if len(leaves) == 1 else Kind.EMBEDDED
     return Kind.NONE
+
+
+def _leaves(part: Entity, depth: int = 0) -> Iterator[Entity]:
+    if not part.type.token.startswith(b"multipart/"):
+        yield part
+    elif depth < _DEPTH:
+        for child in part.parts():
+            yield from _leaves(child, depth + 1)
+
+
+def _is_encrypted(leaf: Entity) -> bool:
+    if leaf.type.token == b"application/pgp-encrypted":
+        return True
+    return _is_pkcs7(leaf) and _cms_kind(leaf.content()) in (Kind.ENVELOPED, Kind.AUTH_ENVELOPED, Kind.UNREADABLE)
+
+
+def _is_pkcs7(mail: Entity) -> bool:
+    token = mail.type.token
+    return token in _PKCS7 or (token == b"application/octet-stream" and mail.file_name.lower().endswith(b".p7m"))

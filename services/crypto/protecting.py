@@ -171,10 +171,11 @@ def _openpgp(raw: bytes, certificates: Sequence[bytes], signer: Signer | None, n
         raise _misfit("an OpenPGP mail", "an OpenPGP secret key (.asc)")
     if not certificates:
         raise _nobody("an OpenPGP public key (.asc)")
-    payload, outer = headers.protect(raw, "cipher")
     own = signer.own(now) if signer else None
     everybody = tuple(dict.fromkeys((*certificates, own) if own else certificates))
-    return layers.pgp_encrypted(outer, messages.encrypt(payload, everybody, signer.secret if signer else None))
+    content, outer = headers.protect(raw, "cipher")
+    content = messages.encrypt(content, everybody, signer.secret if signer else None).encode("ascii")
+    return layers.pgp_encrypted(outer, content)
 
 
 def _file(raw: bytes, signer: Signer | None, now: datetime) -> bytes:
