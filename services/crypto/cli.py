@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from secumail.errors import Refused
-from secumail.sealing.kms import KeyFile
+from secumail.sealing.kms import KeyRing, Scope
+from secumail.sealing.wraps import AUTHORITY
+from secumail.settings import KeySettings
 from services.crypto.adapters.authority_files import Issuer, bring, create, read_p12, read_pem, renew
 
 commands = typer.Typer(no_args_is_help=True)
@@ -59,8 +61,8 @@ def import_authority(
     _tell(asyncio.run(bring(directory, certificates, private, _scope(keys))))
 
 
-def _scope(keys: Path) -> KeyFile:
-    return KeyFile(keys / "crypto.authority.key")
+def _scope(keys: Path) -> Scope:
+    return KeyRing(keys, [AUTHORITY], KeySettings().token)[AUTHORITY]
 
 
 def _asked(password: bool) -> str | None:
