@@ -42,6 +42,22 @@ class Accepted(TypedDict):
     id: str
     state: str
     recipients: int
+    pickups: dict[str, str]
+
+
+class Pickup(TypedDict):
+    """One of GET /pickups, or of a submission's."""
+
+    id: str
+    mail: str
+    recipient: str
+    link: str
+    state: str
+    created: str
+    expires: str
+    opened: list[str]
+    attempts_left: int
+    replies: int
 
 
 class Recipient(TypedDict):
@@ -62,6 +78,7 @@ class Submission(TypedDict):
     settled: bool
     stuck: str | None
     recipients: list[Recipient]
+    pickups: list[Pickup]
 
 
 class TraceStep(TypedDict):
@@ -153,6 +170,21 @@ class Mail(TypedDict):
     signature: Signature
     layers: list[Layer]
     hidden: bool
+
+
+class PickedUp(TypedDict):
+    """POST /pickups/{token}/open."""
+
+    subject: str
+    sender: str
+    to: list[str]
+    cc: list[str]
+    date: str
+    text: str
+    attachments: list[Attachment]
+    signature: Signature
+    raw: str
+    expires: str
 
 
 class FolderCount(TypedDict):

@@ -1,8 +1,8 @@
 """gateway's commands: send, and see what became of it."""
 
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -12,9 +12,10 @@ import typer
 from rich.progress import track
 
 from secumail.cli.answers import Lock, Recipient, Submission, Trace
-from secumail.cli.client import Client, Cover, logged_in
+from secumail.cli.client import Client, Cover, Password, logged_in
 from secumail.cli.output import Json, chosen, emit, local, pairs, progress_console, say, short, tabulate
 from secumail.errors import Refused
+from services.gateway import cli_pickups
 
 commands = typer.Typer(no_args_is_help=True)
 T = TypeVar("T")
@@ -58,6 +59,7 @@ class Sent:
     recipients: int = 0
     submission: Submission | None = None
     fault: Refused | None = None
+    pickups: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -89,7 +91,7 @@ class Sent:
         problem = {"code": self.fault.code, "error": self.fault.words, "fix": self.fault.fix} if self.fault else None
         return {
             "file": self.file, "id": self.id, "recipients": self.recipients, "failed": self.failed,
-            "submission": self.submission, "problem": problem,
+            "submission": self.submission, "pickups": dict(self.pickups), "problem": problem,
         }  # fmt: skip
 
 
@@ -100,6 +102,11 @@ def send(
     cover: Annotated[Path | None, typer.Option(help="A PNG photograph to hide the mail in.")] = None,
     cover_text: Annotated[str, typer.Option(help="The text of the mail that carries the picture.")] = "",
     form: Annotated[Form, typer.Option(help="How to protect it; `secumail forms` tells what each gets.")] = Form.AUTO,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read a password from a pipe: with it, who is outside picks it up.")
+    ] = False,
+    hint: Annotated[str, typer.Option(help="What reminds them of the password. It must not tell it.")] = "",
+    expires_days: Annotated[int | None, typer.Option(min=1, help="How long it waits there. [28]")] = None,
     wait: Annotated[bool, typer.Option("--wait", help=f"Until it has arrived or is held; {WAIT} s at most.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -108,8 +115,9 @@ def send(
     A mail that is held for review has not failed.
     """
     picture = Cover(cover.name, cover.read_bytes(), cover_text) if cover is not None else None
+    locked = _password(password_stdin, hint, expires_days, files)
     with logged_in() as client:
-        done = [_sent(client, file, to or (), picture, form) for file in _watched(files, "sending")]
+        done = [_sent(client, file, to or (), picture, form, locked) for file in _watched(files, "sending")]
         if wait:
             done = [_settled(client, sent) for sent in _watched(done, "waiting")]
     if as_json:
@@ -121,6 +129,8 @@ def send(
             say(f"{sent.id}: {sent.words}")
         if len(done) > 1:
             _summary(done)
+        if made := [link for sent in done for link in sent.pickups.items()]:
+            cli_pickups.links(made)
     raise typer.Exit(1 if any(sent.failed for sent in done) else 0)
 
 
@@ -154,6 +164,8 @@ def sent(id: SentId, as_json: Json = False) -> None:
         ("recipient", "state", "form", ""),
         ((r["address"], STATES.get(r["state"], r["state"]), r["form"], r["words"]) for r in submission["recipients"]),
     )
+    if submission["pickups"]:
+        cli_pickups.table(submission["pickups"])
     for words in _stuck(submission):
         say(words)
 
@@ -177,17 +189,32 @@ def trace(id: SentId, as_json: Json = False) -> None:
     tabulate((">ms", ">", "who", "step", ""), rows)
 
 
-def _sent(client: Client, file: str, to: Sequence[str], cover: Cover | None, form: str) -> Sent:
+def _password(from_pipe: bool, hint: str, days: int | None, files: Sequence[str]) -> Password | None:
+    if not from_pipe:
+        if hint or days is not None:
+            raise Refused(
+                "pickup-password-missing", "There is a hint or a number of days, but no password.",
+                "Say --password-stdin, and give it by a pipe.",
+            )  # fmt: skip
+        return None
+    if "-" in files:
+        raise Refused("one-pipe", "Mail and password can't both come from the pipe.", "Give the mail as a file.")
+    return Password(sys.stdin.readline().rstrip("\r\n"), hint, days)
+
+
+def _sent(
+    client: Client, file: str, to: Sequence[str], cover: Cover | None, form: str, password: Password | None
+) -> Sent:
     name = "standard input" if file == "-" else file
     try:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         # One key for this file, however often the client has to repeat itself.
-        accepted = client.send(raw, to, cover, uuid4().hex, form)
+        accepted = client.send(raw, to, cover, uuid4().hex, form, password)
     except Refused as refused:
         return Sent(name, fault=refused)
     except OSError as error:
         return Sent(name, fault=Refused("file", f"{file}: {error.strerror}.", "Look at the file's name."))
-    return Sent(name, accepted["id"], accepted["recipients"])
+    return Sent(name, accepted["id"], accepted["recipients"], pickups=accepted["pickups"])
 
 
 def _settled(client: Client, sent: Sent) -> Sent:
@@ -196,8 +223,8 @@ def _settled(client: Client, sent: Sent) -> Sent:
     try:
         submission: Submission = client.get(f"/submissions/{sent.id}", wait=WAIT)
     except Refused as refused:
-        return Sent(sent.file, sent.id, sent.recipients, fault=refused)
-    return Sent(sent.file, sent.id, sent.recipients, submission)
+        return replace(sent, fault=refused)
+    return replace(sent, submission=submission)
 
 
 def _watched(work: Sequence[T], what: str) -> Iterable[T]:

@@ -58,9 +58,9 @@ class Wish:
         return f"Wish(days={self.days})"
 
 
-def wish(password: str, hint: str, days: str, usual: int, most: int) -> Wish | None:
-    """From the fields of a form; None where no password is given. Refused: one that can't be meant."""
-    if not password:
+def wish(password: str | None, hint: str, days: str, usual: int, most: int) -> Wish | None:
+    """From the fields of a form; None where there is no password. Refused: one that can't be meant (an empty one)."""
+    if password is None:
         if hint or days:
             raise Refused(
                 "pickup-password-missing", "There is a hint or a number of days, but no password.",

@@ -2,21 +2,26 @@
 
 import asyncio
 import base64
+import json
 import re
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from html import unescape
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from typer.testing import CliRunner, Result
 
+from secumail.cli.main import app
 from secumail.installation import database
 from secumail.installation.home import DATABASE
 from tests.e2e.desk import decide, held, lists, picture, second_gateway, until
+from tests.people import PASSWORD as ACCOUNT_PASSWORD
 from tests.people import Office, Person, mail
 
 PASSWORD = "green kettle on the hill"
@@ -287,7 +292,7 @@ async def test_without_a_password_there_is_no_relay_to_the_outside(office: Offic
         ({"password": "short"}, "pickup-password-too-short"),
         ({"hint": f"It is {PASSWORD}"}, "pickup-hint-tells"),
         ({"expires_days": "91"}, "pickup-days"),
-        ({"password": "", "hint": "where"}, "pickup-password-missing"),
+        ({"password": ""}, "pickup-password-too-short"),
     ],
 )
 async def test_a_password_that_cannot_be_meant_is_refused(office: Office, fields: dict[str, str], code: str) -> None:
@@ -354,6 +359,49 @@ async def test_a_reply_that_took_too_long_to_type_is_not_lost(office: Office, br
     assert 'name="draft" value="A &lt;long&gt; &quot;answer&quot;"' in asked.text
     page = await browser.post(link, data={"password": PASSWORD, "draft": 'A <long> "answer"'})
     assert "A &lt;long&gt; &quot;answer&quot;</textarea>" in page.text
+
+
+async def test_at_the_command_line_a_mail_is_sent_watched_opened_and_taken_back(office: Office, tmp_path: Path) -> None:
+    ada = await office.newcomer()
+    there = {"SECUMAIL_HOME": str(office.home.path), "SECUMAIL_SESSION": str(tmp_path / "session.json")}
+
+    async def run(*arguments: str, given: str = "") -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, app, arguments, given, there)
+
+    await run("login", ada.address, "--password-stdin", given=f"{ACCOUNT_PASSWORD}\n")
+    message = EmailMessage()
+    message["To"], message["Subject"] = CAROL, "Figures"
+    message.set_content("See the table.")
+    for content in (b"1", b"2"):
+        message.add_attachment(content, maintype="text", subtype="csv", filename="table.csv")
+    file = tmp_path / "mail.eml"
+    file.write_bytes(message.as_bytes())
+    sending = ("send", str(file), "--password-stdin", "--hint", "where we met", "--expires-days", "7", "--wait")
+    done = await run(*sending, given=f"{PASSWORD}\n")
+    assert done.exit_code == 0, done.output
+    link = re.search(rf"{CAROL}: (https://\S+)", done.output)
+    assert link is not None, done.output
+    assert "Hand over each link yourself" in done.output
+    assert "not opened yet" in (await run("pickups", "ls")).output
+
+    wrong = await run("pickup", link[1], "--password-stdin", "--ca", str(office.home.ca), given="not this one\n")
+    assert (wrong.exit_code, "9 attempts are left" in wrong.output) == (1, True)
+    picking = ("pickup", link[1], "--password-stdin", "--ca", str(office.home.ca), "--save", str(tmp_path / "saved"))
+    got = await run(*picking, given=f"{PASSWORD}\n")
+    assert got.exit_code == 0, got.output
+    assert "See the table." in got.output and ada.address in got.output
+    saved = {path.name: path.read_bytes() for path in (tmp_path / "saved").iterdir()}
+    assert saved.keys() == {"mail.eml", "table.csv", "2-table.csv"}
+    assert (saved["table.csv"], saved["2-table.csv"]) == (b"1", b"2")
+    again = await run(*picking, given=f"{PASSWORD}\n")
+    assert (again.exit_code, "is there already" in again.output) == (1, True)
+
+    (row,) = json.loads((await run("pickups", "ls", "--json")).stdout)
+    assert (row["state"], row["link"]) == ("opened", link[1])
+    assert (await run("pickups", "revoke", row["id"][:8])).exit_code == 0
+    assert "taken back" in (await run("sent", row["mail"])).output
+    over = await run("pickup", link[1], "--password-stdin", "--ca", str(office.home.ca), given=f"{PASSWORD}\n")
+    assert (over.exit_code, "taken this mail back" in over.output) == (1, True)
 
 
 def found_form(page: httpx.Response) -> str:

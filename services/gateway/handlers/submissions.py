@@ -258,7 +258,7 @@ async def _form(door: Door, request: Request, most: int) -> _Given:
         raise Refused("malformed-request", "message, or cover, is no file.", "Send each as a file of the form.", 400)
     settings = door.settings
     wish = pickup.wish(
-        _text(form, "password"), _text(form, "hint"), _text(form, "expires_days"),
+        _text(form, "password") if "password" in form else None, _text(form, "hint"), _text(form, "expires_days"),
         settings.pickup_days, settings.max_pickup_days,
     )  # fmt: skip
     raw = await message.read()

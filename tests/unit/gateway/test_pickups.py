@@ -127,11 +127,12 @@ def test_a_visit_opens_with_its_cookie_alone_and_ends_before_the_pickup_does() -
         ("where we met", "", "1.5", "pickup-days"),
         ("where we met", "", "٣", "pickup-days"),
         ("where we met", "", "1" * 5000, "pickup-days"),
-        ("", "a hint", "", "pickup-password-missing"),
-        ("", "", "7", "pickup-password-missing"),
+        ("", "", "", "pickup-password-too-short"),
+        (None, "a hint", "", "pickup-password-missing"),
+        (None, "", "7", "pickup-password-missing"),
     ],
 )
-def test_a_wish_that_cannot_be_meant_is_refused(password: str, hint: str, days: str, code: str) -> None:
+def test_a_wish_that_cannot_be_meant_is_refused(password: str | None, hint: str, days: str, code: str) -> None:
     with pytest.raises(Refused) as refused:
         pickup.wish(password, hint, days, 28, 90)
     assert refused.value.code == code
@@ -139,7 +140,7 @@ def test_a_wish_that_cannot_be_meant_is_refused(password: str, hint: str, days: 
 
 
 def test_a_wish_without_days_lasts_as_long_as_is_usual() -> None:
-    assert pickup.wish("", "", "", 28, 90) is None
+    assert pickup.wish(None, "", "", 28, 90) is None
     usual, chosen = pickup.wish("where we met", "", "", 28, 90), pickup.wish("where we met", "", "90", 28, 90)
     assert usual is not None and usual.days == 28
     assert chosen is not None and chosen.days == 90
