@@ -226,14 +226,17 @@ def _standing(signer: Signer, signed: Signed, trust: Trust, now: datetime) -> St
         return None
     # The path is tried at a moment the certificate is valid, so that "expired" can be told from "untrusted".
     moment = min(max(now, certificate.not_valid_before_utc), certificate.not_valid_after_utc)
-    others = (*trust.intermediates, *signed.certificates)
-    # The newest list first: an old one may lack what is revoked since.
-    crls = sorted((*trust.crls, *signed.crls), key=lambda crl: crl.last_update_utc, reverse=True)
-    revocations = Revocations(trust.revoked, crls, others, now)
-    standings = {
-        standing[0]: standing for standing in map(revocations.of, paths(certificate, others, trust.roots, moment))
-    }
+    revocations = at_hand(signed, trust, now)
+    valid = paths(certificate, revocations.others, trust.roots, moment)
+    standings = {standing[0]: standing for standing in map(revocations.of, valid)}
     return next((standings[known] for known in (Known.GOOD, Known.REVOKED, Known.UNKNOWN) if known in standings), None)
+
+
+def at_hand(signed: Signed, trust: Trust, now: datetime) -> Revocations:
+    """What is known of revocation: by those who are trusted, and by what was sent along."""
+    # The newest list first: an old one may lack what was revoked since.
+    crls = sorted((*trust.crls, *signed.crls), key=lambda crl: crl.last_update_utc, reverse=True)
+    return Revocations(trust.revoked, crls, (*trust.intermediates, *signed.certificates), now)
 
 
 def _on_revocation(revocation: Revocation, signing_time: datetime | None) -> str:
