@@ -66,8 +66,7 @@ class TokenScope:
     def __init__(self, token: Token, scope: str) -> None:
         self._token = token
         self._scope = scope
-        self._session = _session(token)
-        self._objects = _Objects(self._session, scope)
+        self._objects = _steady(token, lambda session: _Objects(session, scope))
         if not self._objects.wrapping:
             raise Refused(
                 "no-scope", f"The token {token.label} has no keys of the scope {scope}.",
@@ -137,25 +136,28 @@ class TokenScope:
         return await self._in_token(work)
 
     async def _in_token(self, work: Callable[["_Objects"], T]) -> T:
-        def attempt() -> T:
-            try:
-                return work(self._objects)
-            except _LOST:
-                self._session = _session(self._token, self._session)
-                self._objects = _Objects(self._session, self._scope)
-                return work(self._objects)
+        def on(session: Session) -> T:
+            if self._objects.session is not session:
+                self._objects = _Objects(session, self._scope)
+            return work(self._objects)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(_THREAD, attempt)
+            return await asyncio.get_running_loop().run_in_executor(_THREAD, _steady, self._token, on)
         except (pkcs11.PKCS11Error, Refused) as error:
             raise Transient("kms-away") from error
 
 
 def create(token: Token, scope: str) -> None:
     """Make a scope's keys in the token, where they are missing."""
-    session = _session(token)
-    if _Objects(session, scope).wrapping:
-        return
+
+    def work(session: Session) -> None:
+        if not _Objects(session, scope).wrapping:
+            _generate(session, scope)
+
+    _steady(token, work)
+
+
+def _generate(session: Session, scope: str) -> None:
     for use in ("derive", "hmac"):
         session.generate_key(
             KeyType.GENERIC_SECRET, 256, capabilities=MechanismFlag.SIGN, template={**_KEPT, **_named(scope, use)}
@@ -173,9 +175,18 @@ def create(token: Token, scope: str) -> None:
 
 def adopt(token: Token, content: Content) -> bool:
     """Bring a key file's keys into the token; False where the token has the scope already."""
-    session, scope, stable = _session(token), content.scope, content.stable
-    if _Objects(session, scope).wrapping:
-        return False
+
+    def work(session: Session) -> bool:
+        if _Objects(session, content.scope).wrapping:
+            return False
+        _bring(session, content)
+        return True
+
+    return _steady(token, work)
+
+
+def _bring(session: Session, content: Content) -> None:
+    scope, stable = content.scope, content.stable
     # The file derives by the whole of HKDF: what the token needs of it is the extracted key.
     macs = {"derive": HKDF.extract(hashes.SHA256(), None, stable.derive), "hmac": stable.hmac}
     for use, secret in macs.items():
@@ -197,7 +208,6 @@ def adopt(token: Token, content: Content) -> bool:
     for version, began in content.began.items():
         key, named = content.wrapping_key(version), _named(scope, _wrap_label(version, began))
         _put(session, ObjectClass.SECRET_KEY, KeyType.AES, key, named, Attribute.ENCRYPT, Attribute.DECRYPT)
-    return True
 
 
 _OCTETS = b"\x04\x20"  # a DER octet string of 32 bytes: how CKA_EC_POINT holds the public key
@@ -207,7 +217,7 @@ class _Objects:
     """One scope's objects, as a session sees them."""
 
     def __init__(self, session: Session, scope: str) -> None:
-        self._session = session
+        self.session = session
         self._scope = scope
         self._stable: dict[str, SignMixin] = {}
         self.wrapping: dict[int, tuple[Key, datetime]] = {}
@@ -224,7 +234,7 @@ class _Objects:
     def make_wrapping(self, version: int) -> None:
         """A new wrapping key, born in the token."""
         named = _named(self._scope, _wrap_label(version, datetime.now(UTC)))
-        self._session.generate_key(KeyType.AES, 256, capabilities=_AES, template={**_KEPT, **named})
+        self.session.generate_key(KeyType.AES, 256, capabilities=_AES, template={**_KEPT, **named})
         self.look()
 
     def encrypt(self, version: int, nonce: bytes, secret: bytes, aad: bytes) -> bytes:
@@ -255,23 +265,27 @@ class _Objects:
 
     def _key(self, use: str, kind: ObjectClass) -> SignMixin:
         if use not in self._stable:
-            key = self._session.get_key(object_class=kind, label=f"{self._scope}/{use}", id=self._scope.encode())
+            key = self.session.get_key(object_class=kind, label=f"{self._scope}/{use}", id=self._scope.encode())
             self._stable[use] = cast(SignMixin, key)
         return self._stable[use]
 
     def _find(self, kind: ObjectClass, type_: KeyType) -> Iterable[Key]:
         wanted = {Attribute.CLASS: kind, Attribute.KEY_TYPE: type_, Attribute.ID: self._scope.encode()}
-        return [cast(Key, found) for found in self._session.get_objects(wanted)]
+        return [cast(Key, found) for found in self.session.get_objects(wanted)]
 
 
 _SESSIONS: dict[Token, Session] = {}
 
 
-def _session(token: Token, lost: Session | None = None) -> Session:
-    """The process's one session with a token; a new one where it is the `lost` one."""
-    if token not in _SESSIONS or _SESSIONS[token] is lost:
+def _steady(token: Token, work: Callable[[Session], T]) -> T:
+    """`work` on the process's one session with a token; once more on a new one, where the token has ended that."""
+    if token not in _SESSIONS:
         _SESSIONS[token] = _open(token)
-    return _SESSIONS[token]
+    try:
+        return work(_SESSIONS[token])
+    except _LOST:
+        _SESSIONS[token] = _open(token)
+        return work(_SESSIONS[token])
 
 
 def _open(token: Token) -> Session:

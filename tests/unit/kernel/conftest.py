@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from secumail.sealing.kms import Token
-from tests.unit.kernel import softhsm
+from tests import softhsm
 from tests.unit.kernel.keys import Installation
 
 
@@ -15,7 +15,7 @@ def installation(tmp_path: Path) -> Installation:
     return Installation(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def token(tmp_path_factory: pytest.TempPathFactory) -> Token:
+@pytest.fixture
+def token() -> Token:
     """A PKCS#11 token."""
-    return softhsm.token(tmp_path_factory.mktemp("softhsm"))
+    return softhsm.token()

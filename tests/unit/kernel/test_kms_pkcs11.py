@@ -48,6 +48,11 @@ def private_objects(token: Token, name: str) -> list[pkcs11.Object]:
     ]
 
 
+def end_session(token: Token) -> None:
+    """As when a token is taken out, or its host restarts: this process is logged in no more."""
+    kms_pkcs11._SESSIONS[token].close()
+
+
 @pytest.mark.parametrize("origin", ["born in the token", "from a key file"])
 def test_no_secret_can_be_read_from_the_token_even_with_its_pin(
     token: Token, name: str, tmp_path: Path, origin: str
@@ -99,7 +104,7 @@ async def test_another_process_rotates_and_this_one_follows(token: Token, scope:
 async def test_a_session_the_token_has_ended_is_begun_anew(token: Token, scope: TokenScope, name: str) -> None:
     wrapped = await scope.wrap(b"secret", "c")
     other = TokenScope(token, name)
-    kms_pkcs11._session(token).close()
+    end_session(token)
     assert await scope.unwrap(wrapped, "c") == b"secret"
     assert await other.unwrap(wrapped, "c") == b"secret"
 
@@ -125,7 +130,7 @@ def test_an_unknown_token_is_told(token: Token) -> None:
 
 def test_a_wrong_pin_is_told_and_stays_out_of_the_words(token: Token, tmp_path: Path) -> None:
     (tmp_path / "pin").write_text("31415926")
-    kms_pkcs11._session(token).close()  # a process that is logged in is asked for no PIN
+    end_session(token)  # a process that is logged in is asked for no PIN
     with pytest.raises(Refused) as refused:
         TokenScope(Token(token.module, token.label, tmp_path / "pin"), "auth.profiles")
     assert refused.value.code == "wrong-pin"

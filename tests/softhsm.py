@@ -1,7 +1,10 @@
 """A SoftHSM of the test run's own: its library, and a token with a PIN file."""
 
+import atexit
 import os
+import shutil
 import subprocess
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -13,8 +16,10 @@ _PIN = "2718281828"
 
 
 @cache
-def token(folder: Path) -> Token:
-    """A token in `folder`. The library reads its configuration once in a process: call it with one folder alone."""
+def token() -> Token:
+    """The run's one token: the library reads its configuration once in a process. Processes we start get it too."""
+    folder = Path(tempfile.mkdtemp(prefix="softhsm-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "tokens").mkdir()
     (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder / 'tokens'}\nlog.level = ERROR\n")
     os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")
