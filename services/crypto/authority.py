@@ -246,12 +246,12 @@ def issue(
 def is_due(certificate: x509.Certificate, issuing: Authority, profile: Profile, now: datetime) -> bool:
     """Whether to issue another certificate in this one's place: it has ended, or ends in 30 days.
 
-    Not before its end where the other would not last longer: near the issuing CA's own end all certificates end with
-    it, and there would be a new one for each mail.
+    Not before its end where the other would not last a day longer: near the issuing CA's own end all certificates end
+    with it, and there would be a new one for each mail.
     """
     ends = certificate.not_valid_after_utc
     lasts_until = min(now + profile.valid_for, issuing.certificate.not_valid_after_utc)
-    return ends <= now or (ends < now + RENEW_BEFORE and ends < lasts_until)
+    return ends <= now or (ends < now + RENEW_BEFORE and ends + timedelta(days=1) < lasts_until)
 
 
 def organisation_of(certificate: x509.Certificate) -> str | None:

@@ -26,7 +26,7 @@ from services.crypto.revocation import Reason, Revoked, Status
 FRESH = 5.0
 """Seconds after which another replica's revocation is seen here."""
 _LIST_AGAIN = timedelta(hours=1)
-_CLOCKS_APART = timedelta(minutes=1)
+_CLOCKS_APART = timedelta(minutes=10)
 # RFC 5280 section 3.3: an entry stays on one list issued after the certificate's end; ours stays on all of a week.
 _LISTED_AFTER_END = timedelta(days=7)
 _LARGE = 1000
@@ -65,7 +65,7 @@ class Register:
         self._acts = acts
         self._issues_a_day = issues_a_day
         self._revoked: dict[int, tuple[datetime, Reason]] = {}
-        self._seen = datetime.min.replace(tzinfo=UTC)
+        self._seen = datetime.fromtimestamp(0, UTC)
         self._looked = float("-inf")
 
     async def allow(self, account: UUID | None) -> None:
@@ -142,7 +142,7 @@ class Register:
             return self._revoked
         self._looked = time.monotonic()
         # Nothing is ever taken back: what was seen stays, only what is new is read.
-        query = {"revoked": {"$gte": self._seen - _CLOCKS_APART if self._revoked else self._seen}}
+        query = {"revoked": {"$gte": self._seen - _CLOCKS_APART}}
         try:
             async for d in self._certificates.find(query, {"revoked": 1, "reason": 1}):
                 self._revoked[int(d["_id"], 16)] = d["revoked"], d["reason"]
