@@ -22,14 +22,14 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 1rem/1.55 system-ui, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; }
-main { max-width: 44rem; margin: 0 auto; padding: 2.5rem 1rem 4rem; }
+main { max-width: 48rem; margin: 0 auto; padding: 2.5rem 1rem 4rem; }
 .from { margin: 0 0 .9rem; color: var(--dim); }
 .from b { color: var(--ink); }
-section, form.leave { background: var(--paper); border: 1px solid var(--line); border-radius: .6rem;
+main.narrow { max-width: 32rem; }
+section { background: var(--paper); border: 1px solid var(--line); border-radius: .6rem;
   padding: 1.6rem 1.8rem; margin: 0 0 1rem; }
-section.narrow { max-width: 30rem; }
 h1 { font-size: 1.35rem; line-height: 1.3; margin: 0 0 .8rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.05rem; margin: 0 0 .6rem; }
+h2, h2 label { font-size: 1.05rem; font-weight: 700; margin: 0 0 .6rem; }
 p { margin: 0 0 .9rem; }
 p:last-child { margin-bottom: 0; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 0 0 1.1rem; padding: 0 0 1.1rem;
@@ -51,7 +51,8 @@ a { color: var(--accent); overflow-wrap: anywhere; }
 ul { margin: 0; padding: 0 0 0 1.2rem; }
 :focus-visible { outline: .2rem solid var(--accent); outline-offset: .15rem; }
 .end { display: flex; flex-wrap: wrap; gap: 1rem; align-items: center; justify-content: space-between; }
-.end p { margin: 0; }
+.end p { margin: 0; flex: 1 1 14rem; }
+.leave { padding: .4rem 0; }
 @media (max-width: 30rem) { section { padding: 1.2rem 1.1rem; } main { padding-top: 1.2rem; } }
 """
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -110,11 +111,12 @@ def ask(organisation: str, place: str, hint: str, fault: str = "", draft: str = 
     return _page(
         "A protected mail",
         organisation,
-        f'<section class="narrow"><h1>A protected mail is waiting for you</h1>{wrong}{hinted}'
+        f"<section><h1>A mail is waiting for you</h1>{wrong}{hinted}"
         f'<form method="post" action="{escape(place)}" autocomplete="off">{kept}<label for="password">Password</label>'
         f'<input id="password" name="password" type="password" required maxlength="1024" autofocus{by}'
         ' autocomplete="off" spellcheck="false"><button>Open the mail</button></form></section>'
         f'<p class="note">{note}</p>',
+        narrow=True,
     )
 
 
@@ -141,7 +143,8 @@ def said(organisation: str, title: str, words: str, fix: str = "") -> str:
     return _page(
         title,
         organisation,
-        f'<section class="narrow"><h1>{escape(title)}</h1><p>{escape(words)}</p>{more}</section>',
+        f"<section><h1>{escape(title)}</h1><p>{escape(words)}</p>{more}</section>",
+        narrow=True,
     )
 
 
@@ -174,9 +177,8 @@ def _answering(place: str, answering: Answering) -> str:
         return f"<section><h2>Reply</h2>{sent}<p>You have used all replies to this mail.</p></section>"
     left = "one more reply" if answering.left == 1 else f"up to {answering.left} replies"
     return (
-        f'<section><form method="post" action="{escape(place)}/reply"><h2>Reply</h2>{sent}'
+        f'<section><form method="post" action="{escape(place)}/reply"><h2><label for="text">Reply</label></h2>{sent}'
         f'<input type="hidden" name="form" value="{escape(answering.form)}">'
-        '<label for="text">Your reply</label>'
         '<textarea id="text" name="text" required maxlength="100000" aria-describedby="left">'
         f"\n{escape(answering.draft)}</textarea>"
         f'<div class="end"><p class="note" id="left">Only the sender gets it; {left}.</p>'
@@ -184,11 +186,12 @@ def _answering(place: str, answering: Answering) -> str:
     )
 
 
-def _page(title: str, organisation: str, body: str) -> str:
+def _page(title: str, organisation: str, body: str, narrow: bool = False) -> str:
+    kind = ' class="narrow"' if narrow else ""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
         f"<title>{escape(title)} - {escape(organisation)}</title><style>{_STYLE}</style></head>"
-        f'<body><main><p class="from">Protected mail from <b>{escape(organisation)}</b></p>{body}</main></body>'
+        f'<body><main{kind}><p class="from">Protected mail from <b>{escape(organisation)}</b></p>{body}</main></body>'
         "</html>\n"
     )
