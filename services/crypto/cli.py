@@ -10,9 +10,11 @@ from secumail.errors import Refused
 from secumail.sealing.kms import KeyRing, Scope
 from secumail.sealing.wraps import AUTHORITY
 from secumail.settings import KeySettings
+from services.crypto import cli_offline
 from services.crypto.adapters.authority_files import Issuer, bring, create, read_p12, read_pem, renew
 
 commands = typer.Typer(no_args_is_help=True)
+commands.add_typer(cli_offline.commands)
 
 Directory = Annotated[Path, typer.Argument(help="Where ca.pem and issuing.key are (SECUMAIL_AUTHORITY).")]
 Keys = Annotated[Path, typer.Option(help="The directory with crypto.authority.key.")]

@@ -298,7 +298,10 @@ def _unzipped(content: bytes, passwords: Sequence[str]) -> bytes:
 @lru_cache(1)
 def _nobody() -> Trust:
     """Trust in nobody: a root that has issued nothing and whose key is gone."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name, now = x509.Name([]), datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now)
-    return Trust((builder.not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256()),))
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder(x509.Name([]), x509.Name([]), key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+    )
+    return Trust((builder.sign(key, hashes.SHA256()),))
