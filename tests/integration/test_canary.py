@@ -118,6 +118,7 @@ class Story:
         await self._large(ada, bob)
         await self._hidden(ada, bob)
         await self._bounced(ada)
+        await self._picked_up(ada)
         await self._held_and_decided(reviewer, ada, bob)
         await self._refused(ada, bob)
         await self._dead_letters(ada, bob)
@@ -202,6 +203,44 @@ class Story:
         answer = await ada.send(self._mail("bouncing", ada, nobody), to=[nobody, stranger])
         assert await _states(ada, answer) == ["bounced", "bounced"]
         await until(ada.mails)
+
+    async def _picked_up(self, ada: Person) -> None:
+        """A mail with a password: opened by page and by program, replied to; two more wait, one is taken back."""
+        w = self._words
+        guest = f"{w['guest address']}@{w['guest domain']}.example"
+        fields = {"password": f"{w['pickup password']} on a hill", "hint": f"the {w['pickup hint']} of old"}
+        links = []
+        for which in ("picked up", "waiting pickup", "revoked pickup"):
+            answer = await ada.post(
+                "/messages", data=fields, headers={"Idempotency-Key": uuid4().hex},
+                files={"message": ("mail.eml", self._mail(which, ada, guest), "message/rfc822")},
+            )  # fmt: skip
+            assert await _states(ada, answer) == ["delivered"]
+            links.append(answer.json()["pickups"][guest])
+            w[f"link of {which}"] = links[-1].rpartition("/")[2]
+        door = ada.door
+        page = f"/pickup/{w['link of picked up']}"
+        base = str(door.base_url).removesuffix("/api/v1/")
+        wrong = await door.post(f"{base}{page}", data={"password": w["wrong password"]})
+        assert wrong.status_code == 403
+        await door.post(f"{base}{page}", data={"password": fields["password"]})
+        shown = await door.get(f"{base}{page}")
+        assert w["picked up body"] in shown.text and w["picked up file name"] in shown.text
+        w["cookie of a visit"] = next(iter(door.cookies.values()))
+        form = shown.text.partition('name="form" value="')[2][:32]
+        text = f"{w['reply text']} from me"
+        replied = await door.post(f"{base}{page}/reply", data={"form": form, "text": text}, follow_redirects=True)
+        assert "Your reply has been sent." in replied.text
+        opened = await door.post(f"/pickups/{links[1].rpartition('/')[2]}/open", json={"password": fields["password"]})
+        assert w["waiting pickup attachment"] in base64.b64decode(opened.json()["raw"]).decode()
+        for row in (await ada.get("/pickups")).json():
+            if row["link"] == links[2]:
+                revoked = await door.delete(f"/pickups/{row['id']}", headers=ada.headers)
+                assert revoked.status_code == 204
+        await until(lambda: self._has_reply(ada))
+
+    async def _has_reply(self, ada: Person) -> bool:
+        return any(row["subject"].startswith("Re: ") for row in await ada.mails())
 
     async def _held_and_decided(self, reviewer: Person, ada: Person, bob: Person) -> None:
         for which, verdict, state in (
@@ -326,7 +365,7 @@ async def test_no_file_of_the_installation_has_a_secret_word(robbed: Robbed) -> 
 
 async def test_no_document_has_a_secret_word(robbed: Robbed) -> None:
     search = Search(robbed.words)
-    assert {"spool", "entries", "accounts", "directory", "audit", "lists"} <= robbed.documents.keys()
+    assert {"spool", "entries", "accounts", "directory", "audit", "lists", "pickups"} <= robbed.documents.keys()
     found = {name: search.in_document(documents) for name, documents in robbed.documents.items()}
     assert {name: hits for name, hits in found.items() if hits} == {}
 

@@ -26,7 +26,10 @@ from services.auth.adapters.mongodb import SignedDirectory, StoredAccounts, Stor
 from services.auth.passwords import Cost, Halves
 from services.dlp.adapters.mongodb import StoredLists
 from services.dlp.lists import Lists
+from services.gateway import pickup
+from services.gateway.adapters.pickups import Pickups
 from services.gateway.adapters.sessions import Sessions
+from services.gateway.pickup import Inside, Stretching
 from services.gateway.sessions import begin
 from tests.integration.ground import Ground, Published, new_mail, until
 from tests.integration.test_spool import PASSED, delivering, passing, splitting, three
@@ -157,6 +160,39 @@ async def test_keys_directory_sessions_and_lists_read_by_index(ground: Ground) -
     assert profile.faults() == []
     assert _collections(profile) >= {"transport_keys", "directory", "sessions", "lists"}
     assert auth.name == "auth"
+
+
+async def test_pickups_read_by_index(ground: Ground) -> None:
+    gateway = await ground.service("gateway")
+    kept = Pickups(
+        gateway.database["pickups"], gateway.database["sessions"], gateway.mailboxes,
+        Acts(gateway.database["acts"]), Stretching(1),
+    )  # fmt: skip
+    key, account, salt, now = PrivateKey.generate(), uuid4(), pickup.new_salt(), datetime.now(UTC)
+    made = [
+        pickup.invite(
+            uuid4(), 0, Inside(key, "carol@elsewhere.example", "ada@northwind.example"), (account, key.public), "",
+            (salt, bytes(32)), (now + timedelta(seconds=n), now + timedelta(days=1)),
+        )
+        for n in range(20)
+    ]  # fmt: skip
+    async with profiled(ground) as profile:
+        await kept.add(made)
+        assert len(await kept.newest(account, 5)) == 5
+        (one,) = await kept.of_mail(account, made[0].mail)
+        link = one.shown(key)
+        assert link is not None and await kept.find(link.token) == one
+        assert await kept.attempt(one.id, now) is not None
+        await kept.opened(one, now)
+        assert await kept.answer(one.id, "form", now)
+        cookie, visit = pickup.begin(one.id, one.unlock(link.token, bytes(32)), now, one.ends)
+        await kept.visit(visit)
+        assert await kept.resume(one, cookie, now) is not None
+        assert await kept.revoke(account, one.id, now)
+        assert await kept.sweep(now + timedelta(days=2)) == 20
+        assert await kept.sweep(now + timedelta(days=2)) == 0
+    assert profile.faults() == []
+    assert _collections(profile) >= {"pickups", "sessions", "entries"}
 
 
 async def test_accounts_and_groups_read_by_index(ground: Ground) -> None:
