@@ -10,6 +10,7 @@ until a signature inside vouches for it (EFAIL).
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
 from asn1crypto import cms, core
 from cryptography import x509
@@ -87,37 +88,54 @@ def open_enveloped(der: bytes, keys: Sequence[DecryptionKey]) -> bytes:
 
 
 def _opened(encoded: bytes, keys: Sequence[DecryptionKey]) -> bytes:
-    if len(encoded) > SIZE_LIMIT:
-        raise Unreadable(Reason.TOO_LARGE)
-    info = content_info(encoded)
-    enveloped = info["content"]
-    match info["content_type"].native:
-        case "enveloped_data":
-            encrypted, lengths, tag = enveloped["encrypted_content_info"], _CBC, None
-        case "authenticated_enveloped_data":
-            encrypted, lengths = enveloped["auth_encrypted_content_info"], _GCM
-            tag = enveloped["mac"].native
-        case _:
-            raise Unreadable(Reason.NOT_ENCRYPTED)
-    content = encrypted["encrypted_content"]
-    if encrypted["content_type"].native != "data" or isinstance(content, core.Void):
-        raise Unreadable(Reason.NO_CONTENT)
-    algorithm = encrypted["content_encryption_algorithm"]
-    length = lengths.get(algorithm["algorithm"].native)
-    if length is None:
-        raise Unreadable(Reason.ALGORITHM)
-    found = _addressed(enveloped["recipient_infos"], keys)
+    enveloped = _read(encoded)
+    found = _addressed(enveloped.recipient_infos, keys)
     if not found:
         raise NotForKeys
     for recipient, key in found:
+        content_key = _content_key(recipient, key, enveloped.key_length)
         try:
-            content_key = _content_key(recipient, key, length)
-            if tag is None:
-                return _from_cbc(content.native, content_key, algorithm["parameters"].native)
-            return _from_gcm(content.native, tag, content_key, algorithm["parameters"], enveloped["auth_attrs"])
+            return _from_cbc(enveloped, content_key) if enveloped.tag is None else _from_gcm(enveloped, content_key)
         except Damaged:
             continue
     raise Damaged
+
+
+@dataclass(frozen=True)
+class _Enveloped:
+    """What matters of the structure; `tag` is None in EnvelopedData."""
+
+    recipient_infos: cms.RecipientInfos
+    key_length: int
+    parameters: core.Asn1Value
+    content: bytes
+    tag: bytes | None
+    attributes: core.Asn1Value
+
+
+def _read(encoded: bytes) -> _Enveloped:
+    if len(encoded) > SIZE_LIMIT:
+        raise Unreadable(Reason.TOO_LARGE)
+    info = content_info(encoded)
+    kind, enveloped = info["content_type"].native, info["content"]
+    if kind not in {"enveloped_data", "authenticated_enveloped_data"}:
+        raise Unreadable(Reason.NOT_ENCRYPTED)
+    # Every level of what was parsed has a copy of the content of its own: none is kept longer than it is needed.
+    del info
+    is_authenticated = kind == "authenticated_enveloped_data"
+    encrypted = enveloped["auth_encrypted_content_info" if is_authenticated else "encrypted_content_info"]
+    recipient_infos = enveloped["recipient_infos"]
+    tag = enveloped["mac"].native if is_authenticated else None
+    attributes = enveloped["auth_attrs"] if is_authenticated else core.VOID
+    del enveloped
+    if encrypted["content_type"].native != "data" or isinstance(encrypted["encrypted_content"], core.Void):
+        raise Unreadable(Reason.NO_CONTENT)
+    algorithm = encrypted["content_encryption_algorithm"]
+    length = (_GCM if is_authenticated else _CBC).get(algorithm["algorithm"].native)
+    if length is None:
+        raise Unreadable(Reason.ALGORITHM)
+    content = encrypted["encrypted_content"].native
+    return _Enveloped(recipient_infos, length, algorithm["parameters"], content, tag, attributes)
 
 
 # --- the content key ------------------------------------------------------------------------------------
@@ -201,26 +219,32 @@ def _wrapping_key(info: cms.KeyAgreeRecipientInfo, private: ec.EllipticCurvePriv
 # --- the content ----------------------------------------------------------------------------------------
 
 
-def _from_cbc(content: bytes, key: bytes, iv: bytes) -> bytes:
-    decryptor = Keyed(AES(key), modes.CBC(iv)).decryptor()
-    if not content or len(content) % _BLOCK:
+def _from_cbc(enveloped: _Enveloped, key: bytes) -> bytes:
+    length = len(enveloped.content)
+    if not length or length % _BLOCK:
         raise Damaged
-    padded = decryptor.update(content) + decryptor.finalize()
-    missing = padded[-1]
-    if not 1 <= missing <= _BLOCK or padded[-missing:] != bytes([missing]) * missing:
-        raise Damaged
-    return padded[:-missing]
+    decryptor = Keyed(AES(key), modes.CBC(enveloped.parameters.native)).decryptor()
+    # Decrypted in place and cut, so that a large content is not copied to lose its padding (RFC 5652 section 6.3).
+    opened = BytesIO(bytes(length + _BLOCK - 1))
+    with opened.getbuffer() as room:
+        decryptor.update_into(enveloped.content, room)
+        missing = room[length - 1]
+        if not 1 <= missing <= _BLOCK or room[length - missing : length] != bytes([missing]) * missing:
+            raise Damaged
+    opened.truncate(length - missing)
+    return opened.getvalue()
 
 
-def _from_gcm(content: bytes, tag: bytes, key: bytes, parameters: core.Any, attributes: core.Asn1Value) -> bytes:
-    nonce, *lengths = (value.native for value in parameters.parse(core.SequenceOf, {"spec": core.Any}))
+def _from_gcm(enveloped: _Enveloped, key: bytes) -> bytes:
+    nonce, *lengths = (value.native for value in enveloped.parameters.parse(core.SequenceOf, {"spec": core.Any}))
+    tag = enveloped.tag or b""
     if [len(tag)] != (lengths or [_SHORTEST_TAG]) or not _SHORTEST_TAG <= len(tag) <= _LONGEST_TAG:
         raise Damaged
     decryptor = Keyed(AES(key), modes.GCM(nonce, tag, _SHORTEST_TAG)).decryptor()
-    if not isinstance(attributes, core.Void):
+    if not isinstance(enveloped.attributes, core.Void):
         # RFC 5083 section 2.2: authenticated is the SET OF itself, not the [1] it is sent as.
-        decryptor.authenticate_additional_data(attributes.untag().dump(force=True))
-    opened = decryptor.update(content)
+        decryptor.authenticate_additional_data(enveloped.attributes.untag().dump(force=True))
+    opened = decryptor.update(enveloped.content)
     try:
         decryptor.finalize()
     except InvalidTag as fault:
