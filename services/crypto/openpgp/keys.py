@@ -21,6 +21,7 @@ LIFE = timedelta(days=730)
 KEY_BYTES = 256 * 1024
 """The largest key read; a certificate with all its history has some kilobytes."""
 
+_NO_END = timedelta(0)
 _PUBLIC = (Tag.PublicKey, Tag.PublicSubkey)
 _SECRET = (Tag.SecretKey, Tag.SecretSubkey)
 FAULTS = (RuntimeError, ValueError, OSError)
@@ -120,13 +121,13 @@ def generate(address: str, now: datetime, version: Literal[4, 6] = 4) -> Key:
     whole = pysequoia.Tsk.from_bytes(secret.to_bytes())
     certificate = whole.extract_certificate()
     signing, decryption = _divide(whole, certificate)
-    return Key(_without_endless(renew(bytes(certificate), signing, now)), signing, decryption)
+    return Key(renew(bytes(certificate), signing, now), signing, decryption)
 
 
 def renew(certificate: bytes, signing: bytes, now: datetime) -> bytes:
     """The same certificate, two years from now: whoever has pinned the key need not notice."""
     certifier = pysequoia.Tsk.from_bytes(signing).certifier()
-    return bytes(pysequoia.Cert.from_bytes(certificate).set_expiration(now + LIFE, certifier))
+    return _unambiguous(bytes(pysequoia.Cert.from_bytes(certificate).set_expiration(now + LIFE, certifier)))
 
 
 def merge(old: bytes, new: bytes) -> bytes:
@@ -178,6 +179,8 @@ def read_secret(given: bytes, passwords: Sequence[str] = ()) -> bytes:
     try:
         secret = pysequoia.Tsk.from_bytes(given)
         expires = secret.extract_certificate().expiration
+        if not any(p.tag in _SECRET for p in PacketPile.from_bytes(bytes(secret))):
+            raise ValueError("a public key")
     except FAULTS:
         raise Refused(
             "not-an-openpgp-key", "This is not one OpenPGP secret key.",
@@ -268,11 +271,21 @@ def _replaced(public: Sequence[list[Packet]], secret: Sequence[list[Packet]], ke
     return bytes(pysequoia.Tsk.from_packets(packets))
 
 
-def _without_endless(certificate: bytes) -> bytes:
-    """Without what says that the key never ends: it is of the same second as what says when it ends."""
+def _unambiguous(certificate: bytes) -> bytes:
+    """Signatures of one second that say different ends: without those that say an earlier one, or none."""
     primary, *subkeys = _components(certificate)
-    ending = [p for p in primary if p.tag != Tag.Signature or p.key_validity_period]
-    return bytes(pysequoia.Cert.from_packets([p for c in (ending, *subkeys) for p in c]))
+    signatures = [p for p in primary if p.tag == Tag.Signature]
+
+    def superseded(packet: Packet) -> bool:
+        return packet.tag == Tag.Signature and any(
+            p.signature_type == packet.signature_type
+            and p.signature_created == packet.signature_created
+            and (p.key_validity_period or _NO_END) > (packet.key_validity_period or _NO_END)
+            for p in signatures
+        )
+
+    kept = [p for p in primary if not superseded(p)]
+    return bytes(pysequoia.Cert.from_packets([p for c in (kept, *subkeys) for p in c]))
 
 
 def _recipient(certificate: bytes, now: datetime) -> pysequoia.Cert | None:

@@ -4,7 +4,6 @@ rPGP looks at a message's outer packets first, without decrypting: only integrit
 number of recipients is opened. Sequoia opens it, whole or not at all.
 """
 
-import errno
 import os
 import resource
 import threading
@@ -17,13 +16,14 @@ from enum import StrEnum
 import pysequoia
 from openpgp.armor import Dearmor, DearmorOptions
 from openpgp.packet import (
-    EncryptedDataPacket,
+    Marker,
     Packet,
-    PacketParser,
+    PacketHeader,
+    Padding,
     PublicKeyEncryptedSessionKey,
-    Signature,
     SymKeyEncryptedSessionKey,
 )
+from openpgp.types import Tag
 from pysequoia import PyDecryptor, Sig, SignatureMode
 
 from services.crypto.errors import Damaged, NotForKeys, Reason, Unreadable
@@ -44,7 +44,11 @@ SIGNATURE_LIMIT = 16
 
 _LIMITED = threading.Lock()
 _NO_KEY = "No key to decrypt"
-_PADDING = ("marker", "padding")
+_REFUSED = (Tag.SymEncryptedData.value, Tag.GnupgAeadData.value)
+"""Without integrity protection; and a draft that only GnuPG followed, for keys that ask for it."""
+_HEADER_BYTES = 6
+PACKET_LIMIT = 64 * 1024
+"""Bytes of a packet before the content; a session key for one recipient has some hundreds."""
 
 
 class State(StrEnum):
@@ -171,37 +175,57 @@ class _Outside:
 def _outside(message: bytes) -> _Outside:
     named: set[str] = set()
     anonymous = by_password = 0
-    for count, outer in enumerate(_packets(message)):
-        packet = outer.value
+    for count, (tag, whole) in enumerate(_packets(message)):
         if count > RECIPIENT_LIMIT or anonymous > ANONYMOUS_LIMIT or by_password > PASSWORD_LIMIT:
             raise Unreadable(Reason.TOO_MANY_RECIPIENTS)
-        if isinstance(packet, PublicKeyEncryptedSessionKey):
-            names = {name.upper() for name in (packet.recipient_key_id, packet.recipient_fingerprint) if name}
-            anonymous += packet.recipient_is_anonymous or not names
-            named |= names
-        elif isinstance(packet, SymKeyEncryptedSessionKey):
-            by_password += 1
-            derivation = packet.string_to_key
-            if derivation is not None and (derivation.memory_exponent or 0) > ARGON2_MEMORY_EXPONENT:
-                raise Unreadable(Reason.ALGORITHM)
-        elif isinstance(packet, EncryptedDataPacket):
-            if not packet.kind.startswith("seipd"):
-                raise Unreadable(Reason.ALGORITHM)
+        if tag in _REFUSED:
+            raise Unreadable(Reason.ALGORITHM)
+        if tag == Tag.SymEncryptedProtectedData.value:
             return _Outside(frozenset(named), bool(anonymous), bool(by_password))
-        elif outer.kind not in _PADDING:
-            raise Unreadable(Reason.NOT_ENCRYPTED)
+        match _parsed(whole):
+            case PublicKeyEncryptedSessionKey() as packet:
+                names = {name.upper() for name in (packet.recipient_key_id, packet.recipient_fingerprint) if name}
+                anonymous += packet.recipient_is_anonymous or not names
+                named |= names
+            case SymKeyEncryptedSessionKey() as packet:
+                by_password += 1
+                derivation = packet.string_to_key
+                if derivation is not None and (derivation.memory_exponent or 0) > ARGON2_MEMORY_EXPONENT:
+                    raise Unreadable(Reason.ALGORITHM)
+            case Marker() | Padding():
+                pass
+            case _:
+                raise Unreadable(Reason.NOT_ENCRYPTED)
     raise Unreadable(Reason.NO_CONTENT)
 
 
-def _packets(message: bytes) -> Iterator[Packet]:
-    packets = PacketParser(message)
-    while True:
+def _packets(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """Tag and bytes of each packet. The last may be longer than its header says: it may come in parts."""
+    view = memoryview(message)
+    while view:
         try:
-            yield next(packets)
-        except StopIteration:
-            return
+            header = PacketHeader.from_bytes(bytes(view[:_HEADER_BYTES]))
         except ValueError:
             raise Unreadable(Reason.MALFORMED) from None
+        end = _header_size(view) + (header.length or 0) if header.length_kind == "fixed" else len(view)
+        if end > len(view):
+            raise Unreadable(Reason.MALFORMED)
+        yield header.tag, bytes(view[:end]) if end <= PACKET_LIMIT else b""
+        view = view[end:]
+
+
+def _header_size(view: memoryview) -> int:
+    """Octets of a header with a fixed length (RFC 9580, sections 4.2.1 and 4.2.2); the library does not say."""
+    if view[0] & 0x40:
+        return 2 if view[1] < 192 else 3 if view[1] < 224 else 6
+    return 1 + (1, 2, 4)[view[0] & 0x03]
+
+
+def _parsed(whole: bytes) -> object:
+    try:
+        return Packet.from_bytes(whole).value
+    except ValueError:
+        raise Unreadable(Reason.MALFORMED) from None
 
 
 def _binary(given: bytes) -> bytes:
@@ -215,11 +239,15 @@ def _binary(given: bytes) -> bytes:
         raise Unreadable(Reason.MALFORMED) from None
 
 
-def _signatures(given: bytes) -> Iterator[bytes]:
-    for count, packet in enumerate(_packets(given)):
-        if not isinstance(packet.value, Signature) or count >= SIGNATURE_LIMIT:
+def _signatures(given: bytes) -> list[bytes]:
+    found: list[bytes] = []
+    for tag, whole in _packets(given):
+        if tag != Tag.Signature.value or not whole or len(found) >= SIGNATURE_LIMIT:
             raise Unreadable(Reason.MALFORMED)
-        yield packet.to_bytes()
+        found.append(whole)
+    if not found:
+        raise Unreadable(Reason.MALFORMED)
+    return found
 
 
 def _open(message: bytes, opener: _Opener, certs: Sequence[bytes]) -> Opened:
@@ -252,11 +280,9 @@ def _decrypted(message: bytes, opener: _Opener, store: Store | None) -> tuple[by
                     store=store,
                     passwords=[] if opener.password is None else [opener.password],
                 )
-        except OSError as error:
-            if error.errno == errno.EFBIG:
-                raise Unreadable(Reason.TOO_LARGE) from None
-            raise Damaged from None
         except FAULTS as fault:
+            if os.fstat(taken.fileno()).st_size >= CONTENT_LIMIT:
+                raise Unreadable(Reason.TOO_LARGE) from None
             if str(fault).startswith(_NO_KEY):
                 raise NotForKeys from None
             raise Damaged from None
