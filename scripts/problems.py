@@ -66,6 +66,7 @@ MEANINGS: Mapping[str, str] = {
     "claim-wrong-key": "The claim was sealed to another key, or for another mail or step.",
     "database-away": "At start the database did not answer for a minute. The process ends and is started again.",
     "generation-unknown": "The event is ahead of the record: the database was put back to an older state.",
+    "kms-away": "The PKCS#11 token does not answer, or has logged the service out and takes no new log-in.",
     "no-claim": "An event that must carry a claim has none.",
     "no-claim-for-bounce": "A recipient has to be bounced, but the event carries no claim for the envelope.",
     "no-reviewers": "The reviewers' group is missing, so nothing could be held; so nothing passes either.",
