@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     pkcs12,
 )
+from pysequoia.packet import PacketPile, Tag
 
 from secumail.errors import Refused
 from services.crypto.addresses import mailboxes
-from services.crypto.openpgp.keys import FAULTS, read_certificate
+from services.crypto.openpgp.keys import FAULTS
 from services.crypto.protecting import OpenPGPSigner, Signer, SmimeSigner, encrypts
 from services.crypto.smime.opening import DecryptionKey
 from services.crypto.smime.parsing import extension
@@ -31,10 +32,6 @@ _AES256_GCM = "2.16.840.1.101.3.4.1.46"
 _PEM = b"-----BEGIN "
 _PGP_SECRET = b"-----BEGIN PGP PRIVATE KEY BLOCK-----"
 _PGP_PUBLIC = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
-_PEM_END = b"-----END "
-# Packet tags 5 and 6 in both formats (RFC 9580 section 4.2).
-_SECRET_TAGS = (0x94, 0x95, 0x96, 0xC5)
-_PUBLIC_TAGS = (0x98, 0x99, 0x9A, 0xC6)
 
 Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -97,10 +94,8 @@ def read(files: Iterable[bytes], passwords: Sequence[str] = ()) -> Keys:
             raise Refused(
                 "key-file-too-large", "A key's file is larger than 1 MB.", "Look whether it is the right one."
             )
-        if content.startswith(_PGP_SECRET) or content[:1] in map(_octet, _SECRET_TAGS):
-            _add_secret(keys, content)
-        elif content.startswith(_PGP_PUBLIC) or content[:1] in map(_octet, _PUBLIC_TAGS):
-            keys.openpgp.append(read_certificate(content))
+        if content[:1] >= b"\x80" or _PGP_SECRET in content or _PGP_PUBLIC in content:
+            _add_openpgp(keys, content)
         elif _PEM in content:
             _add_pem(keys, content, passwords)
         else:
@@ -118,14 +113,14 @@ def reads_gcm(certificate: x509.Certificate) -> bool:
         return False
 
 
-def _add_secret(keys: Keys, content: bytes) -> None:
+def _add_openpgp(keys: Keys, content: bytes) -> None:
     try:
-        secret = pysequoia.Tsk.from_bytes(content)
-        certificate = bytes(secret.extract_certificate())
+        whole = pysequoia.Tsk.from_bytes(content)
+        if any(packet.tag in (Tag.SecretKey, Tag.SecretSubkey) for packet in PacketPile.from_bytes(bytes(whole))):
+            keys.secrets.append(bytes(whole))
+        keys.openpgp.append(bytes(whole.extract_certificate()))
     except FAULTS:
         raise _unknown() from None
-    keys.secrets.append(bytes(secret))
-    keys.openpgp.append(certificate)
 
 
 def _add_pem(keys: Keys, content: bytes, passwords: Sequence[str]) -> None:
@@ -204,10 +199,6 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 def _signs(certificate: x509.Certificate) -> bool:
     usage = extension(certificate, x509.KeyUsage)
     return usage is None or usage.digital_signature or usage.content_commitment
-
-
-def _octet(number: int) -> bytes:
-    return bytes((number,))
 
 
 def _unknown() -> Refused:

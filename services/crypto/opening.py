@@ -37,6 +37,7 @@ _NO_PROOF = (State.UNSIGNED, State.TAMPERED, State.UNREADABLE)
 _UNSIGNED = Verdict(
     state=State.UNSIGNED, words="The mail is not signed: nothing proves who wrote it or that it is unchanged."
 )
+_NOT_SEEN = Verdict(state=State.UNREADABLE, words="Whether the mail is signed can't be told: it isn't opened.")
 _WORDS_GOOD = "The mail is signed by its sender (OpenPGP) and unchanged since."
 _WORDS_OTHER = "The mail is unchanged since it was signed (OpenPGP), but not signed by the sender it names."
 _OPENPGP = {
@@ -164,9 +165,7 @@ class _Reading:
             case Kind.ENVELOPED | Kind.AUTH_ENVELOPED:
                 self._opened(layer.kind, open_enveloped(layer.content, self.keyring.smime))
             case Kind.PGP_ENCRYPTED | Kind.PGP_FILE:
-                opened = messages.decrypt(
-                    layer.content, self.keyring.openpgp, self.keyring.certificates, self.keyring.passwords
-                )
+                opened = self._decrypted(layer)
                 self._opened(layer.kind, opened.content, opened.signatures)
             case Kind.ZIP:
                 self._opened(layer.kind, _unzipped(layer.content, self.keyring.passwords))
@@ -191,7 +190,8 @@ class _Reading:
         return self._nothing()
 
     def _nothing(self) -> Opened:
-        return Opened(None, tuple(self.layers), self.signature, remote_content=False)
+        signature = _NOT_SEEN if self.signature.state is State.UNSIGNED else self.signature
+        return Opened(None, tuple(self.layers), signature, remote_content=False)
 
     def _opened(self, kind: Kind, payload: bytes, signatures: messages.Signatures | None = None) -> None:
         self.decrypted = True
@@ -221,6 +221,15 @@ class _Reading:
         """Who has to have signed: From of what is signed, if it has one."""
         inner = entity.read(payload)
         return headers.sender(inner if headers.is_protected(inner) else entity.read(self.mail))
+
+    def _decrypted(self, layer: Layer) -> messages.Opened:
+        ring = self.keyring
+        try:
+            return messages.decrypt(layer.content, ring.openpgp, ring.certificates, ring.passwords)
+        except NotForKeys:
+            if layer.kind is Kind.PGP_FILE:
+                raise _password_missing() from None
+            raise
 
     def _detached(self, layer: Layer) -> Verdict:
         address = self._from(layer.payload)
@@ -292,7 +301,11 @@ def _unzipped(content: bytes, passwords: Sequence[str]) -> bytes:
     except Exception as fault:
         # The bytes are a stranger's; what a malformed zip file raises is an open set.
         raise Damaged from fault
-    raise NotForKeys
+    raise _password_missing()
+
+
+def _password_missing() -> NotOpened:
+    return NotOpened("not-the-password", "The mail is protected with a password, and none that was given opens it.")
 
 
 @lru_cache(1)
