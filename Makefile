@@ -55,6 +55,7 @@ format: bootstrap  ## Mend what the linters can mend themselves
 bench: bootstrap corpus  ## Counts per mail (gated) and rates (reported, with a plot, into benchmarks/results)
 	$(BIN)/python -m pytest benchmarks
 	$(BIN)/python -m benchmarks.rates
+	$(BIN)/python -m benchmarks.protection
 
 corpus:
 	@scripts/corpus.sh

@@ -5,17 +5,11 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    pkcs12,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-# gpgsm 2.2 reads no newer protection of PKCS #12 than this one.
-_PROTECTION = PrivateFormat.PKCS12.encryption_builder().key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
+from services.crypto.pkcs12 import Format, export
 
-PASSWORD = "interop"
+PASSWORD = "interoperability"
 
 
 @dataclass(frozen=True)
@@ -44,15 +38,9 @@ class Identity:
         """SHA-1 of the certificate in upper-case hex, by which peers name it."""
         return fingerprint(self.certificate)
 
-    def pkcs12(self) -> bytes:
-        """Key, certificate and chain, protected by PASSWORD in the way every peer reads."""
-        return pkcs12.serialize_key_and_certificates(
-            self.address.encode(),
-            self.key,
-            self.certificate,
-            self.chain,
-            _PROTECTION.kdf_rounds(2048).hmac_hash(hashes.SHA1()).build(PASSWORD.encode()),
-        )
+    def pkcs12(self, form: Format = Format.LEGACY) -> bytes:
+        """Key, certificate and chain as a user downloads them, under PASSWORD."""
+        return export(self.key, self.certificate, self.chain, self.address, PASSWORD, form)
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

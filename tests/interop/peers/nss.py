@@ -36,9 +36,9 @@ class NSS:
         """Take somebody else's certificate."""
         self._certificate(certificate, ",,")
 
-    def import_(self, own: Identity) -> None:
+    def import_(self, p12: bytes) -> None:
         """Take a key with its certificate."""
-        file = self._file("own.p12", own.pkcs12())
+        file = self._file("own.p12", p12)
         self._must(run("pk12util", "-i", file, "-d", self._database, "-W", PASSWORD, "-K", ""))
 
     def sign(self, content: bytes, signer: Identity, *, opaque: bool = False) -> bytes:

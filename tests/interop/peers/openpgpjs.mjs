@@ -15,8 +15,9 @@ async function signer(signatures, keys) {
 }
 
 const acts = {
-  generate: async ({ address }) => {
-    const made = await openpgp.generateKey({ userIDs: [{ email: address }], format: "object" });
+  generate: async ({ address, version }) => {
+    const config = { v6Keys: version === 6 };
+    const made = await openpgp.generateKey({ userIDs: [{ email: address }], format: "object", config });
     return {
       secret: made.privateKey.armor(),
       public: made.publicKey.armor(),

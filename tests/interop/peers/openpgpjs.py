@@ -5,7 +5,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tests.interop.peers.running import PeerMissing, run
 
@@ -37,9 +37,9 @@ class OpenPGPjs:
     def version(self) -> str:
         return f"OpenPGP.js {json.loads((_PACKAGE / 'package.json').read_text())['version']}"
 
-    def generate(self, address: str) -> Pair:
-        """A new key pair, as the library makes it by default."""
-        return Pair(**self._ask("generate", address=address))
+    def generate(self, address: str, version: Literal[4, 6] = 4) -> Pair:
+        """A new key pair, of the version it makes by default or of RFC 9580's."""
+        return Pair(**self._ask("generate", address=address, version=version))
 
     def sign(self, content: bytes, secret: str) -> bytes:
         """An armored detached signature."""

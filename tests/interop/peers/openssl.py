@@ -6,7 +6,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.interop.peers.identity import Identity, addresses
+from tests.interop.peers.identity import PASSWORD, Identity, addresses
 from tests.interop.peers.running import run
 
 
@@ -24,8 +24,10 @@ class OpenSSL:
     def version(self) -> str:
         return " ".join(run("openssl", "version").out.decode().split()[:2])
 
-    def sign(self, content: bytes, signer: Identity, *, opaque: bool = False, pss: bool = False) -> bytes:
-        """SignedData over `content`, with the content inside only if `opaque`."""
+    def sign(
+        self, content: bytes, signer: Identity, *, opaque: bool = False, pss: bool = False, streamed: bool = False
+    ) -> bytes:
+        """SignedData over `content`, with the content inside only if `opaque`; BER in pieces if `streamed`."""
         return self._cms(
             "-sign",
             *("-signer", self._file("signer.pem", signer.certificate_pem)),
@@ -33,18 +35,28 @@ class OpenSSL:
             *("-certfile", self._file("chain.pem", signer.chain_pem)),
             *(["-nodetach"] if opaque else []),
             *(["-keyopt", "rsa_padding_mode:pss"] if pss else []),
+            # Programs that stream also tend to name who signs by the key.
+            *(["-stream", "-keyid"] if streamed else []),
             *("-binary", "-md", "sha256", "-outform", "DER"),
             given=content,
         )
 
-    def signed_mail(self, content: bytes, signer: Identity) -> bytes:
-        """A whole mail as openssl makes it: multipart/signed, with From, To and Subject."""
+    def signed_mail(self, content: bytes, signer: Identity, to: str) -> bytes:
+        """A whole mail as openssl makes it: multipart/signed."""
         return self._cms(
             "-sign",
             *("-signer", self._file("signer.pem", signer.certificate_pem)),
             *("-inkey", self._file("signer.key", signer.key_pem)),
             *("-certfile", self._file("chain.pem", signer.chain_pem)),
-            *("-binary", "-md", "sha256", "-outform", "SMIME", "-from", signer.address),
+            *("-outform", "SMIME", "-from", signer.address, "-to", to, "-subject", "Quarterly numbers"),
+            given=content,
+        )
+
+    def encrypted_mail(self, content: bytes, sender: str, recipient: Identity, cipher: str) -> bytes:
+        """A whole mail as openssl makes it: application/pkcs7-mime."""
+        return self._cms(
+            *("-encrypt", f"-{cipher}", "-outform", "SMIME", "-from", sender, "-to", recipient.address),
+            *("-subject", "Quarterly numbers", "-recip", self._file("recipient.pem", recipient.certificate_pem)),
             given=content,
         )
 
@@ -56,13 +68,30 @@ class OpenSSL:
         """The same for a whole mail, which openssl takes apart itself."""
         return self._verified("SMIME", mail, root, None)
 
-    def encrypt(self, content: bytes, recipients: Sequence[Identity], cipher: str, *, oaep: bool = False) -> bytes:
-        """EnvelopedData (`cipher` aes-256-cbc) or AuthEnvelopedData (aes-256-gcm)."""
-        options: list[str | Path] = []
+    def encrypt(
+        self,
+        content: bytes,
+        recipients: Sequence[Identity],
+        cipher: str,
+        *,
+        oaep: bool = False,
+        by_key_identifier: bool = False,
+        streamed: bool = False,
+    ) -> bytes:
+        """EnvelopedData (`cipher` aes-256-cbc) or AuthEnvelopedData (aes-256-gcm); BER in pieces if `streamed`."""
+        options: list[str | Path] = ["-keyid"] if by_key_identifier else []
+        options += ["-stream"] if streamed else []
         for number, recipient in enumerate(recipients):
             options += ["-recip", self._file(f"recipient{number}.pem", recipient.certificate_pem)]
             options += ["-keyopt", "rsa_padding_mode:oaep", "-keyopt", "rsa_oaep_md:sha256"] if oaep else []
         return self._cms("-encrypt", f"-{cipher}", *options, "-binary", "-outform", "DER", given=content)
+
+    def import_(self, p12: bytes) -> bytes:
+        """The key of a .p12 file as PEM."""
+        ran = run("openssl", "pkcs12", "-in", self._file("own.p12", p12), "-nodes", "-passin", f"pass:{PASSWORD}")
+        if ran.code:
+            ran.refused("error:")
+        return ran.out
 
     def decrypt(self, enveloped: bytes, recipient: Identity) -> bytes:
         """The content, for the holder of a key."""
@@ -83,7 +112,17 @@ class OpenSSL:
     def _verified(self, form: str, signed: bytes, root: x509.Certificate, content: bytes | None) -> tuple[bytes, str]:
         signer = self.home / "verified.pem"
         read = self._cms(
-            *("-verify", "-inform", form, "-binary", "-purpose", "smimesign", "-signer", signer),
+            # A mail's line ends are openssl's business: told it is binary, it would lose those before the boundaries.
+            *(
+                "-verify",
+                "-inform",
+                form,
+                *(["-binary"] if form == "DER" else []),
+                "-purpose",
+                "smimesign",
+                "-signer",
+                signer,
+            ),
             *("-CAfile", self._file("root.pem", root.public_bytes(Encoding.PEM))),
             *([] if content is None else ["-content", self._file("content", content)]),
             given=signed,

@@ -1,5 +1,6 @@
 """Runs a peer's program, bounded in time."""
 
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ class Ran:
 
     def refused(self, *telling: str) -> NoReturn:
         """Raise PeerRefused with the first line that has one of the words `telling`, else the last line."""
+        if self.code < 0:
+            raise PeerRefused(f"ended by {signal.strsignal(-self.code)}")
         lines = [line.strip() for line in self.err.splitlines() if line.strip()] or [f"exit code {self.code}"]
         raise PeerRefused(next((line for word in telling for line in lines if word in line), lines[-1]))
 
