@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from services.crypto.errors import Damaged, NotForKeys, NotOpened, Reason, Unreadable
 from services.crypto.smime import algorithms
-from services.crypto.smime.parsing import content_info
+from services.crypto.smime.parsing import TooManyError, content_info
 
 # Bounds on the work one mail may cause; each is several times what real mail has.
 SIZE_LIMIT = 64 << 20
@@ -82,6 +82,8 @@ def open_enveloped(der: bytes, keys: Sequence[DecryptionKey]) -> bytes:
         return _opened(der, keys)
     except NotOpened:
         raise
+    except TooManyError as fault:
+        raise Unreadable(Reason.TOO_MANY_RECIPIENTS) from fault
     except Exception as fault:
         # The bytes are a stranger's. What malformed ASN.1 raises when it is looked at is an open set.
         raise Unreadable(Reason.MALFORMED) from fault

@@ -17,11 +17,15 @@ _LONG_LENGTH = 0x80
 
 
 class MalformedError(ValueError):
-    """The bytes are no CMS, or CMS nobody needs."""
+    """The bytes are no CMS."""
+
+
+class TooManyError(MalformedError):
+    """The bytes have more elements than ELEMENT_LIMIT."""
 
 
 def content_info(encoded: bytes) -> cms.ContentInfo:
-    """The outermost structure, parsed as far as needed to know its type; MalformedError if it is none.
+    """The outermost structure, parsed as far as needed to know its type; MalformedError if it is none or too much.
 
     What lies deeper is parsed when it is looked at. What malformed ASN.1 raises then is an open set: whoever
     looks must be ready for any exception.
@@ -44,7 +48,7 @@ def extension(
 
 
 def _count(encoded: bytes) -> None:
-    """MalformedError for more elements than ELEMENT_LIMIT, and for tags of many octets.
+    """TooManyError for more elements than ELEMENT_LIMIT, MalformedError for tags of several octets.
 
     Either would keep the parser busy for minutes or hours: a chunk of one octet is an element, and a tag is a
     number it builds octet by octet. CMS has no tag above 30.
@@ -60,5 +64,7 @@ def _count(encoded: bytes) -> None:
         if not identifier & _CONSTRUCTED:
             at += length
         elements += 1
-        if identifier & _LONG_TAG == _LONG_TAG or elements > ELEMENT_LIMIT:
-            raise MalformedError("too many elements, or a tag too long")
+        if identifier & _LONG_TAG == _LONG_TAG:
+            raise MalformedError("a tag of several octets")
+        if elements > ELEMENT_LIMIT:
+            raise TooManyError("too many elements")
