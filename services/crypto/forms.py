@@ -42,10 +42,10 @@ Because = Literal["wish", "policy", "readable"]
 
 @dataclass(frozen=True)
 class Policy:
-    """What an organisation wants where the sender asks for nothing: inside, and the order to try outside."""
+    """What an organisation wants where the sender asks for nothing: inside, and for a peer who can read both."""
 
     inside: Literal["signed", "smime", "openpgp"] = "signed"
-    outside: tuple[Kind, ...] = ("smime", "openpgp")
+    outside: Kind = "smime"
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,16 @@ def wished(given: str) -> Wish | None:
 def choose(wish: Wish, policy: Policy, reader: Reader) -> Choice:
     """The form for one recipient."""
     if reader.inside:
-        return Choice(
-            _form(policy.inside if wish == "auto" else wish, gcm=True), "policy" if wish == "auto" else "wish"
-        )
+        kind: str = policy.inside if wish == "auto" else wish
+        return Choice(_form(kind, gcm=True), "policy" if wish == "auto" else "wish")
     if wish in reader.keys:
         return Choice(_form(wish, reader.gcm), "wish")
     if reader.guest:
         return Choice(Form.PICKUP, "wish")
-    if wish != "auto":
-        return Choice(None, "wish", "no-key")
-    readable = next((kind for kind in policy.outside if kind in reader.keys), None)
-    if readable is None:
-        return Choice(None, "readable", "no-key")
-    return Choice(_form(readable, reader.gcm), "readable" if len(reader.keys) == 1 else "policy")
+    if wish != "auto" or not reader.keys:
+        return Choice(None, "readable" if wish == "auto" else "wish", "no-key")
+    first = sorted(reader.keys, key=lambda kind: kind != policy.outside)[0]
+    return Choice(_form(first, reader.gcm), "policy" if len(reader.keys) > 1 else "readable")
 
 
 def _form(kind: str, gcm: bool) -> Form:

@@ -24,13 +24,22 @@ class Signer:
 
 @dataclass(frozen=True)
 class OpenPGPKeys:
-    """An address's OpenPGP certificate (binary), and the secret key in custody that signs for it."""
+    """An address's OpenPGP certificate (binary), and the part in custody that signs for it."""
 
     certificate: bytes
     signer: bytes
 
     def __repr__(self) -> str:
         return "OpenPGPKeys(...)"
+
+
+@dataclass(frozen=True)
+class PeerKeys:
+    """The keys mail to somebody outside can be encrypted to now. `gcm`: reads AuthEnvelopedData."""
+
+    smime: x509.Certificate | None
+    openpgp: bytes | None
+    gcm: bool
 
 
 class Custody(Protocol):
@@ -46,15 +55,18 @@ class Peers(Protocol):
     async def reads(self, account: UUID, address: str) -> tuple[frozenset[Kind], bool]:
         """Which kinds of keys `account` has for the peer, and whether the peer reads AuthEnvelopedData."""
 
+    async def keys(self, account: UUID, address: str) -> PeerKeys:
+        """The keys themselves."""
 
-class Keys(Protocol):
-    """People's own keys for encrypted mail: made when they are first needed, also while their owner is logged out."""
 
-    async def certificate(self, account: UUID, address: str) -> x509.Certificate:
-        """The S/MIME encryption certificate of one of the account's addresses."""
+class OpenPGPCustody(Protocol):
+    """Where people's OpenPGP keys are: what signs in custody, what opens sealed to the account key."""
 
-    async def openpgp(self, account: UUID, address: str) -> OpenPGPKeys:
-        """The OpenPGP certificate of one of the account's addresses, and what signs for it."""
+    async def of(self, account: UUID, address: str) -> OpenPGPKeys:
+        """The key of one of an account's addresses; made when it is missing, also while its owner is logged out."""
+
+    async def certificates(self, address: str) -> tuple[bytes, ...]:
+        """All certificates one of our addresses ever had, to check signatures with."""
 
 
 class EncryptionKeys(Protocol):

@@ -3,13 +3,14 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from secumail.settings import Settings as KernelSettings
 from services.crypto.authority import ENCRYPTION, ENCRYPTION_EC, SIGNING, Authority, KeyKind, Profile
+from services.crypto.forms import Kind
 
 
 def _is_url(value: str) -> str:
@@ -38,6 +39,10 @@ class Settings(KernelSettings):
     issues_a_day: int = Field(default=20, ge=1)
     """Certificates of one account in 24 hours."""
     export_signing_keys: bool = False
+    form_inside: Literal["signed", "smime", "openpgp"] = "signed"
+    """The form of mail to people inside, where its sender asks for none."""
+    form_outside: Kind = "smime"
+    """The form of mail to a peer who can read both, where its sender asks for none."""
 
     def signing(self, issuing: Authority) -> Profile:
         """What signing certificates look like."""

@@ -1,42 +1,44 @@
-"""crypto's step, mail.filtered -> mail.encrypted, and its answers: a signature's verdict, the authority."""
+"""crypto's step, mail.filtered -> mail.encrypted: choose forms, sign, encrypt where wished, seal to mailboxes."""
 
 import asyncio
-import base64
-import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
-from secumail.contracts.commands.crypto import AuthorityReply, GetAuthority, SignatureVerdict, VerifySignature
 from secumail.contracts.events import MailEncrypted, MailFiltered
-from secumail.directory import Directory
-from secumail.errors import Permanent, Refused
+from secumail.directory import Directory, normal
+from secumail.errors import Permanent
 from secumail.mailbox import entry as mailbox
 from secumail.mailbox.entry import Meta
 from secumail.sealing import stream
 from secumail.sealing.claims import Claims, Step, TransitKeys
 from secumail.sealing.identities import Forged
 from secumail.sealing.transport import Transport
-from secumail.spool.advance import Advance
-from secumail.spool.record import Envelope, Record, Stage, authorship
+from secumail.spool.advance import Advance, Part
+from secumail.spool.record import Envelope, Recipient, Record, Stage, Verdict, authorship
 from secumail.spool.spool import Spool
-from services.crypto.authority import Authority
-from services.crypto.ports import Custody
+from services.crypto.forms import Form, Wish, groups, wished
+from services.crypto.handlers.forms import Chooser
+from services.crypto.ports import Custody, EncryptionKeys, OpenPGPCustody
+from services.crypto.protecting import OpenPGPSigner, Recipients, Signer, SmimeSigner, protect
 from services.crypto.resolving import resolve
 from services.crypto.smime.signing import sign
-from services.crypto.smime.verification import Trust, verify
 
 _LARGE = 256 * 1024
-_AUTHORS = {"submission": "gateway", "bounce": "delivery"}
+_AUTHORS = {"submission": "gateway", "reply": "gateway", "bounce": "delivery"}
 """Which service vouches for who wrote a mail of this origin."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Protection:
-    """The step and the answers, over the ports."""
+    """The step, over the ports."""
 
     def __init__(
         self,
@@ -45,8 +47,10 @@ class Protection:
         transport: Transport,
         directory: Directory,
         custody: Custody,
-        issuing: Authority,
-        root: x509.Certificate,
+        keys: EncryptionKeys,
+        openpgp: OpenPGPCustody,
+        chooser: Chooser,
+        chain: Sequence[x509.Certificate],
         domains: Sequence[str],
     ) -> None:
         self._spool = spool
@@ -54,12 +58,14 @@ class Protection:
         self._transport = transport
         self._directory = directory
         self._custody = custody
-        self._chain = (issuing.certificate,)
-        self._trust = Trust((root,), (issuing.certificate,))
+        self._keys = keys
+        self._openpgp = openpgp
+        self._chooser = chooser
+        self._chain = tuple(chain)
         self._domains = tuple(domains)
 
     async def on_filtered(self, event: MailFiltered) -> None:
-        """Sign one mail and seal it to its recipients."""
+        """Protect one mail, and seal it to its recipients."""
         await self._spool.step(event, Stage.FILTERED, {Stage.ENCRYPTED}, lambda record: self._protect(record, event))
 
     async def _protect(self, record: Record, event: MailFiltered) -> Advance:
@@ -67,11 +73,18 @@ class Protection:
         sealed = await self._spool.read(record.envelope), await self._spool.read(record.mime)
         self._check_authorship(record, *sealed)
         envelope = Envelope.decode(record.unseal("envelope", sealed[0], keys.envelope))
+        await self._check_sender(record, envelope)
+        recipients = await self._formed(record, envelope)
+        made = groups([(r, _form(r), _is_bcc(r, envelope)) for r in recipients])
+        if len(made) > 1:
+            return await self._split(record, event, keys, made)
         raw = record.unseal("mime", sealed[1], keys.content)
-        signed = await self._signed(record, envelope, raw)
+        protected = await self._made(record, envelope, raw, *made[0])
         if envelope.conceal:
-            return await self._for_stego(record, envelope, keys, signed)
-        return await self._for_delivery(record, envelope, keys, signed)
+            return await self._for_stego(record, envelope, keys, recipients, protected)
+        return await self._for_delivery(record, envelope, keys, recipients, protected)
+
+    # --- what is believed -------------------------------------------------------------------------------
 
     async def _accepted(self, record: Record, event: MailFiltered) -> TransitKeys:
         """The mail's keys: by dlp's verdict, or by the signature of one who is a reviewer now. By nothing else."""
@@ -79,6 +92,8 @@ class Protection:
         claim = event.claim
         if claim.by == "dlp" and claim.says == "pass" and record.generation == 0:
             return await self._claims.open(claim, step, by={"dlp"})
+        if claim.by == "crypto" and claim.says == "form" and record.parent is not None:
+            return await self._claims.open(claim, step, by={"crypto"})  # ours, of a verdict that was accepted here
         if claim.by.startswith("account:") and claim.says == "released":
             entry = await self._directory.account(_uuid(claim.by.removeprefix("account:")))
             if entry is not None and entry.active and "reviewer" in entry.roles:
@@ -96,22 +111,84 @@ class Protection:
         except Forged as error:
             raise Permanent("author-forged") from error
 
-    async def _signed(self, record: Record, envelope: Envelope, raw: bytes) -> bytes:
+    async def _check_sender(self, record: Record, envelope: Envelope) -> None:
         if record.origin == "submission":
             entry = await self._directory.address(envelope.sender)
             if entry is None or entry.account != record.account:
                 raise Permanent("sender-not-the-author")
-            signer = await self._custody.signer(record.account, envelope.sender)
-        else:
-            signer = await self._custody.signer(None, f"postmaster@{self._domains[0]}")
-        if len(raw) > _LARGE:
-            return await asyncio.to_thread(sign, raw, signer.key, signer.certificate, self._chain)
-        return sign(raw, signer.key, signer.certificate, self._chain)
 
-    async def _for_delivery(self, record: Record, envelope: Envelope, keys: TransitKeys, signed: bytes) -> Advance:
-        sealed = mailbox.seal(record.root, signed, Meta(**envelope.summary))
+    # --- forms ------------------------------------------------------------------------------------------
+
+    async def _formed(self, record: Record, envelope: Envelope) -> list[Recipient]:
+        """The recipients, each with its form. A mail that was split by forms keeps them."""
+        wish = wished(envelope.form)
+        if record.origin != "submission" or record.account is None:
+            return list(record.recipients)
+        if wish is None:
+            raise Permanent("form-unknown")
+        return [
+            r if r.form is not None else await self._chosen(record.account, r, envelope, wish)
+            for r in record.recipients
+        ]
+
+    async def _chosen(self, account: UUID, recipient: Recipient, envelope: Envelope, wish: Wish) -> Recipient:
+        address, guest = envelope.recipients[recipient.index], recipient.index in envelope.guests
+        choice = await self._chooser.choose(account, address, wish, guest)
+        return replace(recipient, form=choice.form, reason=choice.reason)
+
+    async def _split(
+        self, record: Record, event: MailFiltered, keys: TransitKeys, made: Sequence[tuple[Form, list[Recipient]]]
+    ) -> Advance:
+        """One child mail for each form, and for each Bcc recipient of an encrypted one; in the same trace."""
+        parts = []
+        for form, members in made:
+            child = Part.id(record.id, [r.index for r in members])
+            claim = await self._claims.seal(Step("mail.filtered", child, 0), "crypto", keys, "form")
+            told = MailFiltered(mail=child, size=record.size, verdict=event.verdict, claim=claim)
+            parts.append(Part(tuple(members), Stage.FILTERED, record.verdict or Verdict("pass"), f"form:{form}", told))
+        return Advance(Stage.SPLIT, "split", (event,), split=tuple(parts))
+
+    # --- making -----------------------------------------------------------------------------------------
+
+    async def _made(
+        self, record: Record, envelope: Envelope, raw: bytes, form: Form, members: Sequence[Recipient]
+    ) -> bytes:
+        """The mail in its form. A guest's reply stays as it is: we sign in nobody's name but our people's and ours."""
+        if record.origin == "reply":
+            return raw
+        if record.origin != "submission":
+            signer = await self._custody.signer(None, f"postmaster@{self._domains[0]}")
+            return await _apart(len(raw), sign, raw, signer.key, signer.certificate, self._chain)
+        if form is Form.SIGNED:
+            signer = await self._custody.signer(record.account, envelope.sender)
+            return await _apart(len(raw), sign, raw, signer.key, signer.certificate, self._chain)
+        recipients, by = await self._readers(form, [*(envelope.recipients[r.index] for r in members), envelope.sender])
+        return await _apart(len(raw), protect, raw, form, recipients, by, datetime.now(UTC))
+
+    async def _readers(self, form: Form, addresses: Sequence[str]) -> tuple[Recipients, Signer]:
+        """What to encrypt to, and who signs: the last of the addresses, who is to read it too."""
+        people = {normal(a): (await self._directory.address(a), a) for a in addresses}
+        known = [(entry.account, a) for entry, a in people.values() if entry and entry.active and not entry.group]
+        account, sender = known[-1]
+        if form is Form.OPENPGP:
+            keys = [await self._openpgp.of(*person) for person in known]
+            signer = OpenPGPSigner(keys[-1].signer, keys[-1].certificate)
+            return Recipients(openpgp=tuple(key.certificate for key in keys)), signer
+        certificates = [await self._keys.encryption(*person) for person in known]
+        own = await self._custody.signer(account, sender)
+        return Recipients(tuple(certificates)), SmimeSigner(own.key, own.certificate, self._chain, certificates[-1])
+
+    async def _for_delivery(
+        self,
+        record: Record,
+        envelope: Envelope,
+        keys: TransitKeys,
+        formed: Sequence[Recipient],
+        protected: bytes,
+    ) -> Advance:
+        sealed = mailbox.seal(record.root, protected, Meta(**envelope.summary))
         recipients = await resolve(
-            record.recipients, envelope.recipients, self._domains, self._directory, record.root, sealed
+            formed, envelope.recipients, self._domains, self._directory, record.root, sealed, envelope.guests
         )
         filed = len({r.account for r in recipients if r.account is not None})
         claim = None
@@ -120,7 +197,7 @@ class Protection:
             step = Step("mail.encrypted", record.id, record.generation)
             claim = await self._claims.seal(step, "delivery", TransitKeys(keys.envelope), "sealed")
         event = MailEncrypted(
-            mail=record.id, generation=record.generation, size=len(signed), route="direct", claim=claim
+            mail=record.id, generation=record.generation, size=len(protected), route="direct", claim=claim
         )
         return Advance(
             Stage.ENCRYPTED,
@@ -131,37 +208,33 @@ class Protection:
             meta=sealed.meta,
         )
 
-    async def _for_stego(self, record: Record, envelope: Envelope, keys: TransitKeys, signed: bytes) -> Advance:
+    async def _for_stego(
+        self,
+        record: Record,
+        envelope: Envelope,
+        keys: TransitKeys,
+        formed: Sequence[Recipient],
+        protected: bytes,
+    ) -> Advance:
         recipients = await resolve(
-            record.recipients, envelope.recipients, self._domains, self._directory, record.root, None
+            formed, envelope.recipients, self._domains, self._directory, record.root, None, envelope.guests
         )
         step = Step("mail.encrypted", record.id, record.generation)
         claim = await self._claims.seal(step, "stego", keys, "signed")
         event = MailEncrypted(
-            mail=record.id, generation=record.generation, size=len(signed), route="conceal", claim=claim
+            mail=record.id, generation=record.generation, size=len(protected), route="conceal", claim=claim
         )
-        mime = await self._spool.keep(stream.seal(signed, keys.content, record.context("signed")))
+        mime = await self._spool.keep(stream.seal(protected, keys.content, record.context("signed")))
         return Advance(Stage.ENCRYPTED, "signed", (event,), recipients=recipients, mime=mime)
 
-    # --- answers ----------------------------------------------------------------------------------------
 
-    async def verify_signature(self, command: VerifySignature, _actor: UUID | None) -> SignatureVerdict:
-        """What a signature is worth today."""
-        try:
-            signature = base64.b64decode(command.signature, validate=True) if command.signature else None
-            digest = bytes.fromhex(command.sha256)
-            verdict = verify(signature, digest, command.sender, self._trust, datetime.now(UTC))
-        except (binascii.Error, ValueError) as error:
-            raise Refused(
-                "malformed-command", "Signature or digest is not encoded as it should be.", "Mend it."
-            ) from error
-        return SignatureVerdict(**verdict.model_dump(mode="json"))
+def _form(recipient: Recipient) -> Form | None:
+    return Form(recipient.form) if recipient.form is not None else None
 
-    async def get_authority(self, _command: GetAuthority, _actor: UUID | None) -> AuthorityReply:
-        """The certificates to check our signatures with."""
-        certificates = (*self._trust.roots, *self._trust.intermediates)
-        pem = b"".join(c.public_bytes(serialization.Encoding.PEM) for c in certificates)
-        return AuthorityReply(pem=pem.decode())
+
+def _is_bcc(recipient: Recipient, envelope: Envelope) -> bool:
+    named = {normal(a) for name in ("to", "cc") for a in envelope.summary.get(name, ())}
+    return normal(envelope.recipients[recipient.index]) not in named
 
 
 def _uuid(text: str) -> UUID:
@@ -169,3 +242,8 @@ def _uuid(text: str) -> UUID:
         return UUID(text)
     except ValueError as error:
         raise Permanent("claim-malformed") from error
+
+
+async def _apart(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """A large mail must not keep the others (and the broker's heartbeat) waiting."""
+    return await asyncio.to_thread(work, *args, **kwargs) if size > _LARGE else work(*args, **kwargs)

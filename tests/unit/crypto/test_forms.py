@@ -27,7 +27,7 @@ OPENPGP: frozenset[Kind] = frozenset({"openpgp"})
         ("smime", DEFAULT, Reader(inside=False, keys=SMIME, gcm=True), Choice(Form.SMIME_GCM, "wish")),
         ("auto", DEFAULT, Reader(inside=False, keys=OPENPGP), Choice(Form.OPENPGP, "readable")),
         ("auto", DEFAULT, Reader(inside=False, keys=BOTH), Choice(Form.SMIME_CBC, "policy")),
-        ("auto", Policy(outside=("openpgp", "smime")), Reader(inside=False, keys=BOTH), Choice(Form.OPENPGP, "policy")),
+        ("auto", Policy(outside="openpgp"), Reader(inside=False, keys=BOTH), Choice(Form.OPENPGP, "policy")),
         ("auto", DEFAULT, Reader(inside=False, guest=True), Choice(Form.PICKUP, "wish")),
         ("auto", DEFAULT, Reader(inside=False, guest=True, keys=BOTH), Choice(Form.PICKUP, "wish")),
         ("smime", DEFAULT, Reader(inside=False, guest=True, keys=SMIME), Choice(Form.SMIME_CBC, "wish")),

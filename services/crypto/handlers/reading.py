@@ -1,0 +1,101 @@
+"""crypto's answers to readers: what a signature is worth, what a protected mail says, whom to trust for it."""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from secumail.contracts.commands.crypto import AuthorityReply, GetAuthority, SignatureVerdict, VerifySignature
+from secumail.contracts.commands.protection import DecryptionKey, Layer, OpenedMail, OpenMail
+from secumail.errors import Refused
+from secumail.mailbox import mime
+from services.crypto import opening
+from services.crypto.opening import Keyring, open_mail
+from services.crypto.ports import EncryptionKeys, OpenPGPCustody, Peers
+from services.crypto.smime import opening as smime
+from services.crypto.smime.verification import Trust, Verdict, verify
+
+
+class Reading:
+    """The answers, over what is trusted and whose keys are known."""
+
+    def __init__(self, trust: Trust, keys: EncryptionKeys, openpgp: OpenPGPCustody, peers: Peers) -> None:
+        self._trust = trust
+        self._keys = keys
+        self._openpgp = openpgp
+        self._peers = peers
+
+    async def verify_signature(self, command: VerifySignature, _actor: UUID | None) -> SignatureVerdict:
+        """What a signature is worth today."""
+        try:
+            signature = base64.b64decode(command.signature, validate=True) if command.signature else None
+            digest = bytes.fromhex(command.sha256)
+            verdict = verify(signature, digest, command.sender, await self._trusted(), datetime.now(UTC))
+        except (binascii.Error, ValueError) as error:
+            raise _malformed("Signature or digest is not encoded as it should be.") from error
+        return _shown(verdict)
+
+    async def open_mail(self, command: OpenMail, _actor: UUID | None) -> OpenedMail:
+        """A protected mail, opened with its reader's keys. They are here for this one answer."""
+        try:
+            raw = base64.b64decode(command.mail, validate=True)
+            certificates = await self._keys.certificates(command.account)
+            keyring = Keyring(
+                smime=tuple(
+                    smime.DecryptionKey(_private(key), certificates[key.id])
+                    for key in command.keys
+                    if key.kind == "smime" and key.id in certificates
+                ),
+                openpgp=tuple(base64.b64decode(key.secret) for key in command.keys if key.kind == "openpgp"),
+                certificates=await self._signatories_of(command.account, raw),
+            )
+        except (binascii.Error, ValueError) as error:
+            raise _malformed("Mail or key is not encoded as it should be.") from error
+        opened = await asyncio.to_thread(open_mail, raw, keyring, await self._trusted(), datetime.now(UTC))
+        return OpenedMail(
+            mail=base64.b64encode(opened.mail or b"").decode(),
+            layers=_layers(opened.layers),
+            signature=_shown(opened.signature),
+        )
+
+    async def get_authority(self, _command: GetAuthority, _actor: UUID | None) -> AuthorityReply:
+        """The certificates to check our signatures with."""
+        certificates = (*self._trust.roots, *self._trust.intermediates)
+        pem = b"".join(c.public_bytes(serialization.Encoding.PEM) for c in certificates)
+        return AuthorityReply(pem=pem.decode())
+
+    async def _trusted(self) -> Trust:
+        return self._trust
+
+    async def _signatories_of(self, account: UUID, raw: bytes) -> tuple[bytes, ...]:
+        """The OpenPGP certificates by which a signature of the mail's From counts."""
+        senders = mime.addresses(mime.header(raw), "From")
+        if len(senders) != 1:
+            return ()
+        ours = await self._openpgp.certificates(senders[0])
+        pinned = (await self._peers.keys(account, senders[0])).openpgp
+        return ours or ((pinned,) if pinned is not None else ())
+
+
+def _private(key: DecryptionKey) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+    private = serialization.load_der_private_key(base64.b64decode(key.secret), None)
+    if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise ValueError("no key that opens S/MIME")
+    return private
+
+
+def _layers(judged: Sequence[opening.Judged]) -> tuple[Layer, ...]:
+    return tuple(Layer(kind=layer.kind, state=layer.state, words=layer.words) for layer in judged)
+
+
+def _shown(verdict: Verdict) -> SignatureVerdict:
+    return SignatureVerdict(**verdict.model_dump(mode="json"))
+
+
+def _malformed(words: str) -> Refused:
+    return Refused("malformed-command", words, "Mend it.")
