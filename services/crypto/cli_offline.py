@@ -71,11 +71,12 @@ def protect(
     """
     passwords = _passwords(file, password_stdin)
     secret = form in (Wanted.SYMMETRIC, Wanted.ZIP)
-    signing = key_files.read([_read(sign_with)], passwords[1:] if secret else passwords) if sign_with else None
+    unlocking = passwords[1:] if secret else passwords
+    signing = key_files.read([_read(sign_with)], unlocking) if sign_with else None
     recipients = key_files.read([_read(path) for path in to or ()])
     chosen = _chosen(recipients, signing) if form is Wanted.AUTO else Form(form)
     for_whom = Recipients(tuple(recipients.recipients()), tuple(recipients.openpgp), passwords[:1] if secret else ())
-    mail = protected(_read(file), chosen, for_whom, signing.signer() if signing else None, datetime.now(UTC))
+    mail = protected(_read(file), chosen, for_whom, signing.signer(unlocking) if signing else None, datetime.now(UTC))
     _write(output, mail)
     if as_json and output != _STDIO:
         emit({"file": str(output), "bytes": len(mail), "form": chosen, "signed": signing is not None})

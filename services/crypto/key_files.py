@@ -58,10 +58,10 @@ class Keys:
         """The certificates of people: those of authorities may lie beside them."""
         return [certificate for certificate in self.certificates if not _is_authority(certificate)]
 
-    def signer(self) -> Signer:
-        """Who signs with these keys; Refused where that is nobody or not clear."""
+    def signer(self, passwords: Sequence[str] = ()) -> Signer:
+        """Who signs with these keys, unlocked by one of the passwords; Refused where that is nobody or not clear."""
         if len(self.secrets) == 1 and not self.private:
-            return OpenPGPSigner(self.secrets[0], self.openpgp[0])
+            return OpenPGPSigner(self.secrets[0], self.openpgp[0], _unlocking(self.secrets[0], passwords))
         pairs = [pair for pair in self.pairs() if not _is_authority(pair.certificate)]
         signing = [pair for pair in pairs if _signs(pair.certificate)]
         if self.secrets or len(signing) != 1:
@@ -121,6 +121,16 @@ def _add_openpgp(keys: Keys, content: bytes) -> None:
         keys.openpgp.append(bytes(whole.extract_certificate()))
     except FAULTS:
         raise _unknown() from None
+
+
+def _unlocking(secret: bytes, passwords: Sequence[str]) -> str | None:
+    for password in (None, *passwords):
+        try:
+            pysequoia.Tsk.from_bytes(secret).signer(password)
+        except FAULTS:
+            continue
+        return password
+    raise _locked()
 
 
 def _add_pem(keys: Keys, content: bytes, passwords: Sequence[str]) -> None:

@@ -59,10 +59,11 @@ class SmimeSigner:
 
 @dataclass(frozen=True)
 class OpenPGPSigner:
-    """Who signs with OpenPGP: the secret key that signs, and the sender's own certificate."""
+    """Who signs with OpenPGP: the secret key that signs, the sender's own certificate, what unlocks the secret key."""
 
     secret: bytes
     certificate: bytes
+    password: str | None = None
 
     def own(self, now: datetime) -> bytes | None:
         """The certificate by which the sender reads the mail too; None where it is for signing only."""
@@ -136,7 +137,7 @@ def _signed(raw: bytes, signer: Signer, now: datetime) -> bytes:
 
 def _with_signature(outer: bytes, payload: bytes, signer: Signer, now: datetime) -> bytes:
     if isinstance(signer, OpenPGPSigner):
-        signature = messages.sign_detached(payload, signer.secret)
+        signature = messages.sign_detached(payload, signer.secret, signer_password=signer.password)
         return layers.pgp_signed(outer, payload, signature, messages.digest_name(signature))
     sign = detached_signature if is_canonical(payload) else opaque_signature
     made = sign(payload, signer.key, signer.certificate, signer.chain, encryption=signer.encryption, now=now)
@@ -174,7 +175,8 @@ def _openpgp(raw: bytes, certificates: Sequence[bytes], signer: Signer | None, n
     own = signer.own(now) if signer else None
     everybody = tuple(dict.fromkeys((*certificates, own) if own else certificates))
     content, outer = headers.protect(raw, "cipher")
-    content = messages.encrypt(content, everybody, signer.secret if signer else None).encode("ascii")
+    secret, password = (signer.secret, signer.password) if signer else (None, None)
+    content = messages.encrypt(content, everybody, secret, signer_password=password).encode("ascii")
     return layers.pgp_encrypted(outer, content)
 
 

@@ -26,6 +26,7 @@ from openpgp.packet import (
 from openpgp.types import Tag
 from pysequoia import PyDecryptor, Sig, SignatureMode
 
+from secumail.errors import Refused
 from services.crypto.errors import Damaged, NotForKeys, Reason, Unreadable
 from services.crypto.openpgp.keys import FAULTS, decryption_parts, key_names, parse, recipient
 
@@ -88,22 +89,29 @@ class Opened:
         return "Opened(...)"
 
 
-def encrypt(content: bytes, certs: Sequence[bytes], signer: bytes | None = None, passwords: Sequence[str] = ()) -> str:
+def encrypt(
+    content: bytes,
+    certs: Sequence[bytes],
+    signer: bytes | None = None,
+    passwords: Sequence[str] = (),
+    *,
+    signer_password: str | None = None,
+) -> str:
     """An armored message for the certificates and passwords, signed by `signer` (a key's signing part) if given.
 
-    Version 1 of integrity protection as soon as one recipient's key does not ask for version 2. Refused for a
-    certificate that can't be encrypted to now, for none at all, and for more than RECIPIENT_LIMIT.
+    `signer_password` unlocks the signer. Version 1 of integrity protection as soon as one recipient's key does not
+    ask for version 2. Refused for a certificate that can't be encrypted to now, for none at all, and for more than
+    RECIPIENT_LIMIT.
     """
     now = datetime.now(UTC)
     recipients = [recipient(certificate, now) for certificate in certs]
-    by = pysequoia.Tsk.from_bytes(signer).signer() if signer is not None else None
+    by = _signer(signer, signer_password) if signer is not None else None
     return pysequoia.encrypt(content, recipients=recipients, signer=by, passwords=list(passwords)).decode("ascii")
 
 
-def sign_detached(content: bytes, signer: bytes) -> str:
-    """An armored signature; `signer` is a key's signing part."""
-    by = pysequoia.Tsk.from_bytes(signer).signer()
-    return pysequoia.sign(by, content, mode=SignatureMode.DETACHED).decode("ascii")
+def sign_detached(content: bytes, signer: bytes, *, signer_password: str | None = None) -> str:
+    """An armored signature; `signer` is a key's signing part, which `signer_password` unlocks."""
+    return pysequoia.sign(_signer(signer, signer_password), content, mode=SignatureMode.DETACHED).decode("ascii")
 
 
 def digest_name(signature: str) -> str:
@@ -145,6 +153,17 @@ def verify_detached(content: bytes, signature: bytes, certs: Sequence[bytes]) ->
             continue
         signers += [good.certificate.upper() for good in verified.valid_sigs]
     return _judged(signers, named or [""], certs)
+
+
+def _signer(secret: bytes, password: str | None) -> pysequoia.PySigner:
+    try:
+        return pysequoia.Tsk.from_bytes(secret).signer(password)
+    except FAULTS:
+        raise Refused(
+            "key-locked",
+            "The OpenPGP key is locked with another password, or can't sign.",
+            "Give its password, or a key with a secret signing subkey.",
+        ) from None
 
 
 @dataclass(frozen=True)
