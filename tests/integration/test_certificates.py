@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from uuid import UUID, uuid4
 
 import pytest
@@ -23,9 +24,13 @@ from services.crypto.adapters.authority_files import Issuers, load
 from services.crypto.adapters.certificates import Register, hexadecimal
 from services.crypto.adapters.custody import StoredCustody
 from services.crypto.adapters.encryption_keys import StoredEncryptionKeys
+from services.crypto.adapters.trust import StoredTrust
 from services.crypto.authority import ENCRYPTION_EC, SIGNING, Authority, KeyKind, Profile, renew_issuing
 from services.crypto.settings import Settings
+from services.crypto.smime.signing import detached_signature
+from services.crypto.smime.verification import verify
 from tests.integration.ground import Ground
+from tests.integration.test_indexes import profiled
 
 ADDRESS = "ada@northwind.example"
 
@@ -223,8 +228,8 @@ async def test_after_a_revocation_every_replica_signs_with_one_new_key(
     new = await first.custody.signer(ada.account, ADDRESS)
     assert new.certificate != old.certificate
     assert (await second.custody.signer(ada.account, ADDRESS)).certificate == new.certificate
-    when, reason = (await second.register.revoked())[old.certificate.serial_number]
-    assert reason == "keyCompromise" and datetime.now(UTC) - when < timedelta(minutes=1)
+    known = (await second.register.revoked())[old.certificate.serial_number]
+    assert known.reason == "keyCompromise" and datetime.now(UTC) - known.when < timedelta(minutes=1)
     steps = {act["step"] for act in await ground.database["acts"].find({"subject": serial}).to_list(None)}
     assert steps == {"certificate-revoked:keyCompromise"}
 
@@ -260,10 +265,10 @@ async def test_a_renewed_ca_issues_to_everybody_anew(ground: Ground, ada: Person
 async def test_lists_have_rising_numbers_and_replicas_give_the_same_one(
     ground: Ground, ada: Person, issuers: Issuers
 ) -> None:
-    replicas = [Replica(ground.process("crypto"), issuers) for _ in range(3)]
     issuing = issuers.current.authority
     numbers = []
     for _ in range(3):
+        replicas = [Replica(ground.process("crypto"), issuers) for _ in range(3)]
         lists = await asyncio.gather(*(r.register.crl(issuing) for r in replicas))
         assert len(set(lists)) == 1 and await replicas[0].register.crl(issuing) == lists[0]
         read = x509.load_der_x509_crl(lists[0])
@@ -288,3 +293,46 @@ async def test_an_account_gets_so_many_certificates_in_a_day_and_no_more(
     with pytest.raises(Transient):
         await replica.keys.encryption(ada.account, ADDRESS)
     assert (await replica.custody.signer(None, "postmaster@northwind.example")).certificate
+
+
+async def test_of_a_certificate_that_was_revoked_readers_are_told_so(
+    ground: Ground, ada: Person, issuers: Issuers
+) -> None:
+    replica = Replica(ground.process("crypto"), issuers)
+    signer = await replica.custody.signer(ada.account, ADDRESS)
+    trust = StoredTrust(issuers, replica.register)
+    mail = b"From: ada@northwind.example\r\n\r\nGood morning.\r\n"
+    signature = detached_signature(mail, signer.key, signer.certificate, issuers.current.sent)
+
+    async def state() -> str:
+        return verify(signature, sha256(mail).digest(), ADDRESS, await trust.now(), datetime.now(UTC)).state
+
+    assert await state() == "good"
+    await replica.register.revoke(hexadecimal(signer.certificate.serial_number), "keyCompromise", ada.account)
+    assert await state() == "revoked"
+
+
+async def test_every_question_to_the_database_has_its_index(ground: Ground, ada: Person, issuers: Issuers) -> None:
+    crowd = [
+        {"_id": uuid4().hex, "account": uuid4(), "kind": "encryption", "issuer": "other", "issued": datetime.now(UTC),
+         "ends": datetime.now(UTC) + timedelta(days=300)}
+        for _ in range(50)
+    ]  # fmt: skip
+    await ground.database["certificates"].insert_many(crowd)
+    await ground.database["decryption_keys"].insert_many([{"_id": uuid4().hex, "account": uuid4()} for _ in range(50)])
+    await ground.database["signing_keys"].insert_many([{"_id": uuid4().hex} for _ in range(50)])
+    service = ground.process("crypto")
+
+    async with profiled(ground) as profile:
+        replica = Replica(service, issuers)
+        signer = await replica.custody.signer(ada.account, ADDRESS)
+        await replica.keys.encryption(ada.account, ADDRESS)
+        await replica.keys.certificates(ada.account)
+        await replica.keys.renew()
+        serial = hexadecimal(signer.certificate.serial_number)
+        await replica.register.find(serial)
+        await replica.register.of(ada.account)
+        await replica.register.revoke(serial, "superseded", None)
+        await replica.register.status(signer.certificate.serial_number, issuers.current.authority)
+        await replica.register.crl(issuers.current.authority)
+    assert profile.faults() == []

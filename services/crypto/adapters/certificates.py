@@ -22,6 +22,7 @@ from secumail.store.client import Collection, Document, DuplicateKeyError
 from services.crypto import revocation
 from services.crypto.authority import Authority
 from services.crypto.revocation import Reason, Revoked, Status
+from services.crypto.smime.crls import Revocation
 
 FRESH = 5.0
 """Seconds after which another replica's revocation is seen here."""
@@ -29,7 +30,6 @@ _LIST_AGAIN = timedelta(hours=1)
 _CLOCKS_APART = timedelta(minutes=10)
 # RFC 5280 section 3.3: an entry stays on one list issued after the certificate's end; ours stays on all of a week.
 _LISTED_AFTER_END = timedelta(days=7)
-_LARGE = 1000
 _LENGTH = 4
 
 
@@ -56,7 +56,7 @@ def hexadecimal(serial: int) -> str:
 
 class Register:
     """Collections `certificates` {_id: serial, account, kind, issuer, sealed, issued, ends, revoked, reason} and
-    `crls` {_id: issuer, number, mark, made, der}."""
+    `crls` {_id: issuer, number, made, revoked: how many were then, of all CAs, der}."""
 
     def __init__(self, certificates: Collection, crls: Collection, scope: Scope, acts: Acts, issues_a_day: int) -> None:
         self._certificates = certificates
@@ -64,7 +64,7 @@ class Register:
         self._scope = scope
         self._acts = acts
         self._issues_a_day = issues_a_day
-        self._revoked: dict[int, tuple[datetime, Reason]] = {}
+        self._revoked: dict[int, Revocation] = {}
         self._seen = datetime.fromtimestamp(0, UTC)
         self._looked = float("-inf")
 
@@ -133,23 +133,20 @@ class Register:
         if done.matched_count == 0:
             return False
         await self._acts.record(by or "crypto", f"certificate-revoked:{reason}", serial)
-        self._revoked[int(serial, 16)] = now, reason
+        self._revoked[int(serial, 16)] = Revocation(now, reason)
         return True
 
-    async def revoked(self) -> Mapping[int, tuple[datetime, Reason]]:
-        """When and why, by serial number: all that is revoked, as it was a few seconds ago."""
-        if time.monotonic() - self._looked < FRESH:
+    async def revoked(self, fresh: float = FRESH) -> Mapping[int, Revocation]:
+        """When and why, by serial number: all that is revoked, as it was `fresh` seconds ago."""
+        if time.monotonic() - self._looked < fresh:
             return self._revoked
-        self._looked = time.monotonic()
+        looked = time.monotonic()
         # Nothing is ever taken back: what was seen stays, only what is new is read.
         query = {"revoked": {"$gte": self._seen - _CLOCKS_APART}}
-        try:
-            async for d in self._certificates.find(query, {"revoked": 1, "reason": 1}):
-                self._revoked[int(d["_id"], 16)] = d["revoked"], d["reason"]
-                self._seen = max(self._seen, d["revoked"])
-        except BaseException:
-            self._looked = float("-inf")
-            raise
+        async for d in self._certificates.find(query, {"revoked": 1, "reason": 1}):
+            self._revoked[int(d["_id"], 16)] = Revocation(d["revoked"], d["reason"])
+            self._seen = max(self._seen, d["revoked"])
+        self._looked = looked
         return self._revoked
 
     async def status(self, serial: int, issuing: Authority) -> Status | None:
@@ -162,20 +159,18 @@ class Register:
     async def crl(self, issuing: Authority) -> bytes:
         """The CA's list as DER: made anew when something was revoked since, and every hour."""
         now = datetime.now(UTC)
+        kept = await self._crls.find_one({"_id": issuing.id})
+        # Replicas that have seen different things must not make lists in turn: one that would make one looks again.
+        for fresh in (FRESH, 0):
+            revoked = len(await self.revoked(fresh))
+            if kept is not None and now - kept["made"] < _LIST_AGAIN and kept["revoked"] == revoked:
+                der: bytes = kept["der"]
+                return der
         query = {"issuer": issuing.id, "revoked": {"$exists": True}, "ends": {"$gt": now - _LISTED_AFTER_END}}
         entries = [entry async for d in self._certificates.find(query) if (entry := _revoked(d)) is not None]
-        mark = f"{len(entries)}/{max((e.when for e in entries), default='')}"
-        kept = await self._crls.find_one({"_id": issuing.id})
-        if kept is not None and kept["mark"] == mark and now - kept["made"] < _LIST_AGAIN:
-            der: bytes = kept["der"]
-            return der
         number = kept["number"] + 1 if kept else 1
-        made = (
-            revocation.crl(issuing, entries, number, now)
-            if len(entries) < _LARGE
-            else await asyncio.to_thread(revocation.crl, issuing, entries, number, now)
-        )
-        return await self._keep(issuing.id, number, {"mark": mark, "made": now, "der": made})
+        made = await asyncio.to_thread(revocation.crl, issuing, entries, number, now)
+        return await self._keep(issuing.id, number, {"revoked": revoked, "made": now, "der": made})
 
     async def _keep(self, issuer: str, number: int, made: Document) -> bytes:
         """The list, if no other replica has made one of this number meanwhile; else that one."""
