@@ -62,6 +62,7 @@ def wire(settings: Settings) -> Service:
         service.database["sessions"],
         service.mailboxes,
         Acts(service.database["acts"]),
+        service.transport,
         Stretching(settings.pickups_at_once),
     )
     service.in_background(kept.run)

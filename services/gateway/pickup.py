@@ -177,6 +177,10 @@ class Pickup:
             return "locked"
         return "opened" if self.opened else "waiting"
 
+    def signed(self) -> bytes:
+        """What the gateway's signature covers: whose key it is, and for which mail."""
+        return f"pickup/1/{self.id}/{self.account}/{self.mail}/{self.index}/".encode() + self.public
+
     def guest(self) -> Guest:
         """As the sealed envelope names it."""
         return Guest(self.id, self.public, self.ends)

@@ -166,7 +166,7 @@ async def test_pickups_read_by_index(ground: Ground) -> None:
     gateway = await ground.service("gateway")
     kept = Pickups(
         gateway.database["pickups"], gateway.database["sessions"], gateway.mailboxes,
-        Acts(gateway.database["acts"]), Stretching(1),
+        Acts(gateway.database["acts"]), gateway.transport, Stretching(1),
     )  # fmt: skip
     key, account, salt, now = PrivateKey.generate(), uuid4(), pickup.new_salt(), datetime.now(UTC)
     made = [

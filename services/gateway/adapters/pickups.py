@@ -3,14 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
 from secumail.audit import Acts
+from secumail.errors import Permanent
 from secumail.mailbox.entry import entry_id
 from secumail.mailbox.mailbox import Mailboxes
+from secumail.sealing.identities import Forged
 from secumail.sealing.stream import Tampered
+from secumail.sealing.transport import Transport
 from secumail.store.client import Collection, DuplicateKeyError, ReturnDocument
 from services.gateway.pickup import REPLIES, Inside, Pickup, Stretching, Visit, digest, resume
 
@@ -26,26 +28,46 @@ class Pickups:
     """Collections `pickups` and (for visits) `sessions`."""
 
     def __init__(
-        self, pickups: Collection, sessions: Collection, mailboxes: Mailboxes, acts: Acts, stretching: Stretching
+        self,
+        pickups: Collection,
+        sessions: Collection,
+        mailboxes: Mailboxes,
+        acts: Acts,
+        transport: Transport,
+        stretching: Stretching,
     ) -> None:
         self._pickups = pickups
         self._sessions = sessions
         self._mailboxes = mailboxes
         self._acts = acts
+        self._transport = transport
         self.stretching = stretching
 
     # --- for the sender ---------------------------------------------------------------------------------
 
     async def add(self, made: Sequence[Pickup]) -> list[Pickup]:
-        """Keep new pickups. One that is there already stays: what is returned is what is stored."""
-        await asyncio.gather(*(self._insert(pickup) for pickup in made))
-        found = self._pickups.find({"_id": {"$in": [pickup.id for pickup in made]}})
-        return sorted([Pickup.read(d) async for d in found], key=lambda p: p.index)
+        """Keep new pickups. One that is there already stays, and is returned instead."""
+        return list(await asyncio.gather(*(self._add(pickup) for pickup in made)))
 
-    async def _insert(self, pickup: Pickup) -> None:
-        with suppress(DuplicateKeyError):
-            await self._pickups.insert_one(pickup.document())
-            await self._acts.record(pickup.account, "pickup-made", pickup.id)
+    async def _add(self, pickup: Pickup) -> Pickup:
+        # Signed, because a mail will be sealed to what is read here when a submission is repeated.
+        signature = await self._transport.sign(pickup.signed())
+        try:
+            await self._pickups.insert_one({**pickup.document(), "signature": signature})
+        except DuplicateKeyError:
+            return await self._kept(pickup.id)
+        await self._acts.record(pickup.account, "pickup-made", pickup.id)
+        return pickup
+
+    async def _kept(self, id_: UUID) -> Pickup:
+        found = await self._pickups.find_one({"_id": id_})
+        if found is None:
+            raise Permanent("pickup-gone")
+        try:
+            self._transport.check(self._transport.service, found["signature"], Pickup.read(found).signed())
+        except Forged as error:
+            raise Permanent("pickup-forged") from error
+        return Pickup.read(found)
 
     async def of_mail(self, account: UUID, mail: UUID) -> list[Pickup]:
         """The pickups of one mail, in the order of its recipients."""
