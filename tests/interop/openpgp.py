@@ -6,6 +6,7 @@ from functools import partial
 
 import pysequoia
 
+from services.crypto import key_files
 from services.crypto.openpgp import keys, messages
 from services.crypto.openpgp.keys import Key
 from tests.interop import mime
@@ -20,6 +21,7 @@ SIGNED_V6 = "Signed (PGP/MIME), version 6"
 ENCRYPTED = "Encrypted and signed (PGP/MIME), Curve25519"
 ENCRYPTED_RSA = "Encrypted and signed (PGP/MIME), RSA-3072"
 ENCRYPTED_V6 = "Encrypted and signed (PGP/MIME), version 6"
+SECRET_KEY = "A user's secret key, as the program makes it"
 SYMMETRIC = "Encrypted with a password (OpenPGP)"
 
 
@@ -99,6 +101,8 @@ def cases() -> Iterator[Case]:
         if not (refusal and not encrypted):
             check = partial(_we_decrypt if encrypted else _we_verify, peer, form)
             yield Case(form, peer, Way.WE_READ, check, refusal)
+    yield Case(SECRET_KEY, "gpg", Way.WE_READ, _we_take_gpg_s_key)
+    yield Case(SECRET_KEY, "OpenPGP.js", Way.WE_READ, _we_take_js_s_key)
     yield Case(SYMMETRIC, "gpg", Way.THEY_READ, _gpg_opens_with_password)
     yield Case(SYMMETRIC, "gpg", Way.WE_READ, _we_open_with_password_from_gpg)
     yield Case(SYMMETRIC, "OpenPGP.js", Way.THEY_READ, _js_opens_with_password)
@@ -141,6 +145,19 @@ def _we_decrypt(peer: str, form: str, world: World) -> None:
     bob = PEERS[peer, form](world)
     encrypted = mime.openpgp_encrypted(bob.encrypt(CONTENT, ours(world, form)))
     world.reads(mime.header(world.bob.address, world.ada.address) + encrypted, bob.fingerprint, known=[bob.public])
+
+
+def _we_take_gpg_s_key(world: World) -> None:
+    _opens_with(world.gpg.secret(world.bob_gpg), world.gpg.encrypt(CONTENT, [world.bob_gpg]))
+
+
+def _we_take_js_s_key(world: World) -> None:
+    bob = world.bob_js
+    _opens_with(bob.secret.encode(), world.openpgpjs.encrypt(CONTENT, [bob.public]))
+
+
+def _opens_with(secret: bytes, message: bytes) -> None:
+    assert messages.decrypt(message, key_files.read([secret]).secrets).content == CONTENT
 
 
 def _symmetric() -> bytes:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from services.crypto import key_files
 from services.crypto.pkcs12 import Format
 from services.crypto.smime.enveloped import Cipher, envelop
+from services.crypto.smime.opening import open_enveloped
 from services.crypto.smime.signing import detached_signature, opaque_signature
 from tests.interop import mime
 from tests.interop.cases import Case, Way
-from tests.interop.peers.identity import Identity
+from tests.interop.peers.identity import PASSWORD, Identity
 from tests.interop.world import TEXT, World
 
 CONTENT = mime.entity(TEXT)
@@ -27,6 +29,7 @@ GCM_OAEP = "Encrypted AES-256-GCM, RSA-OAEP"
 GCM_EC = "Encrypted AES-256-GCM, EC P-256"
 AROUND_BER = "Signed around the content, EC P-256, BER in pieces, key identifier"
 CBC_BER = "Encrypted AES-256-CBC, RSA-3072, BER in pieces"
+P12 = "A user's .p12 file, as the program makes it"
 P12_MODERN = "A user's .p12 file, modern"
 P12_LEGACY = "A user's .p12 file, legacy"
 P12_LEGACY_EC = "A user's .p12 file, legacy, EC P-256"
@@ -109,7 +112,12 @@ IMPORTS: dict[str, Callable[[World, bytes], object]] = {
     "gpgsm": lambda w, p12: w.gpgsm.import_(p12),
     "NSS": lambda w, p12: w.nss.import_(p12),
 }
-P12: dict[str, Callable[[World], bytes]] = {
+EXPORTS: dict[str, Callable[[World], bytes]] = {
+    "openssl": lambda w: w.openssl.export(w.bob),
+    "gpgsm": lambda w: w.gpgsm.export(w.bob),
+    "NSS": lambda w: w.nss.export(w.bob),
+}
+OUR_P12: dict[str, Callable[[World], bytes]] = {
     P12_MODERN: lambda w: w.bob.pkcs12(Format.MODERN),
     P12_LEGACY: lambda w: w.bob.pkcs12(Format.LEGACY),
     P12_LEGACY_EC: lambda w: w.eve.pkcs12(Format.LEGACY),
@@ -143,13 +151,16 @@ def cases() -> Iterator[Case]:
             yield Case(form, peer, Way.THEY_READ, partial(_they_verify, peer, form), REFUSALS.get((peer, form), ""))
         for form in OUR_ENCRYPTED:
             yield Case(form, peer, Way.THEY_READ, partial(_they_decrypt, peer, form), REFUSALS.get((peer, form), ""))
-        for form in P12:
+        for form in OUR_P12:
             yield Case(form, peer, Way.THEY_READ, partial(_they_import, peer, form), REFUSALS.get((peer, form), ""))
     for peer, form in THEIR_SIGNED:
         yield Case(form, peer, Way.WE_READ, partial(_we_verify, peer, form))
     for peer, form in THEIR_ENCRYPTED:
         refusal = REFUSALS_TO_WRITE.get((peer, form), "")
         yield Case(form, peer, Way.WE_READ, partial(_we_decrypt, peer, form), refusal)
+
+    for peer in EXPORTS:
+        yield Case(P12, peer, Way.WE_READ, partial(_we_import, peer))
 
 
 def _they_verify(peer: str, form: str, world: World) -> None:
@@ -163,7 +174,13 @@ def _they_decrypt(peer: str, form: str, world: World) -> None:
 
 
 def _they_import(peer: str, form: str, world: World) -> None:
-    IMPORTS[peer](world, P12[form](world))
+    IMPORTS[peer](world, OUR_P12[form](world))
+
+
+def _we_import(peer: str, world: World) -> None:
+    keys = key_files.read([EXPORTS[peer](world)], (PASSWORD,))
+    enveloped = envelop(CONTENT, [world.bob.certificate], Cipher.CBC)
+    assert open_enveloped(enveloped, keys.pairs()) == CONTENT
 
 
 def _we_verify(peer: str, form: str, world: World) -> None:

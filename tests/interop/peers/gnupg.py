@@ -165,6 +165,13 @@ class Gpgsm(_Gnu):
             # What else it says differs from one file to the next of the same kind.
             raise PeerRefused("no secret key imported")
 
+    def export(self, own: Identity) -> bytes:
+        """A .p12 file as gpgsm makes it of an imported key."""
+        ran = self._run(*_ASKED, "--export-secret-key-p12", own.fingerprint, given=_PASSWORD)
+        if ran.code or not ran.out:
+            ran.refused("error", "failed")
+        return ran.out
+
     def sign(self, content: bytes, signer: Identity, *, opaque: bool = False) -> bytes:
         """SignedData as DER."""
         form = [] if opaque else ["--detach-sign"]

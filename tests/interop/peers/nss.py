@@ -41,6 +41,14 @@ class NSS:
         file = self._file("own.p12", p12)
         self._must(run("pk12util", "-i", file, "-d", self._database, "-W", PASSWORD, "-K", ""))
 
+    def export(self, own: Identity) -> bytes:
+        """A .p12 file as NSS makes it of an imported key."""
+        file = self.home / "exported.p12"
+        self._must(
+            run("pk12util", "-o", file, "-n", own.address, "-d", self._database, "-W", PASSWORD, "-K", ""),
+        )
+        return file.read_bytes()
+
     def sign(self, content: bytes, signer: Identity, *, opaque: bool = False) -> bytes:
         """SignedData with signing time and capabilities; the key was imported."""
         return self._cms("-S", "-N", signer.address, "-G", "-P", *([] if opaque else ["-T"]), given=content)

@@ -86,6 +86,17 @@ class OpenSSL:
             options += ["-keyopt", "rsa_padding_mode:oaep", "-keyopt", "rsa_oaep_md:sha256"] if oaep else []
         return self._cms("-encrypt", f"-{cipher}", *options, "-binary", "-outform", "DER", given=content)
 
+    def export(self, own: Identity) -> bytes:
+        """A .p12 file as openssl makes it."""
+        ran = run(
+            *("openssl", "pkcs12", "-export", "-name", own.address, "-passout", f"pass:{PASSWORD}"),
+            *("-inkey", self._file("own.key", own.key_pem), "-in", self._file("own.pem", own.certificate_pem)),
+            *("-certfile", self._file("chain.pem", own.chain_pem)),
+        )
+        if ran.code:
+            ran.refused("error:")
+        return ran.out
+
     def import_(self, p12: bytes) -> bytes:
         """The key of a .p12 file as PEM."""
         ran = run("openssl", "pkcs12", "-in", self._file("own.p12", p12), "-nodes", "-passin", f"pass:{PASSWORD}")
