@@ -75,6 +75,9 @@ MEANINGS: Mapping[str, str] = {
     "no-transport-key": "The next service has never started, so it has no key to seal to.",
     "nothing-to-file": "A recipient is due the mail, but no sealed body is there.",
     "origin-not-accepted": "The mail's origin does not fit the service that vouches for it.",
+    "pickup-forged": "A pickup's record does not bear the door's signature: it was changed in the database. The mail is"
+    " not taken in with another's key; send it under a fresh Idempotency-Key.",
+    "pickup-gone": "A pickup's record vanished between two reads of it.",
     "publish-not-confirmed": "The broker did not take the message in ten seconds.",
     "record-gone": "The record vanished between two reads of it.",
     "sender-not-the-author": "The envelope's sender is not an address of the account that handed the mail in.",
