@@ -30,6 +30,7 @@ from services.crypto.adapters.custody import StoredCustody
 from services.crypto.adapters.encryption_keys import StoredEncryptionKeys
 from services.crypto.adapters.openpgp_keys import StoredOpenPGPKeys
 from services.crypto.adapters.peers import StoredPeers
+from services.crypto.adapters.trust import StoredTrust
 from services.crypto.forms import Policy
 from services.crypto.handlers.certificates import Certificates
 from services.crypto.handlers.forms import Chooser
@@ -38,7 +39,6 @@ from services.crypto.handlers.protection import Protection
 from services.crypto.handlers.reading import Reading
 from services.crypto.handlers.shredding import Shredding
 from services.crypto.settings import Settings
-from services.crypto.smime.verification import Trust
 
 
 async def wire(settings: Settings) -> Service:
@@ -59,8 +59,7 @@ async def wire(settings: Settings) -> Service:
     peers = StoredPeers(service.database["peers"], scope, acts)
     openpgp = OpenPGP(openpgp_keys, peers, service.directory, settings.domains)
     chooser = Chooser(service.directory, settings.domains, peers, Policy(settings.form_inside, settings.form_outside))
-    trust = Trust(issuers.roots, tuple(a.certificate for a in issuers.authorities))
-    reading = Reading(trust, keys, openpgp_keys, peers)
+    reading = Reading(StoredTrust(issuers, register).now, keys, openpgp_keys, peers)
     protection = Protection(
         service.spool,
         service.claims,

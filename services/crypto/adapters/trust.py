@@ -1,7 +1,10 @@
 """Whom readers' answers trust: the organisation's own CAs, with what these have revoked."""
 
+from collections.abc import Mapping
+
 from services.crypto.adapters.authority_files import Issuers
 from services.crypto.adapters.certificates import Register
+from services.crypto.smime.crls import Revocation
 from services.crypto.smime.verification import Trust
 
 
@@ -16,4 +19,7 @@ class StoredTrust:
         """As it is known now (what another replica revoked: a few seconds ago)."""
         revoked = await self._register.revoked()
         certificates = [authority.certificate for authority in self._issuers.authorities]
-        return Trust(self._issuers.roots, self._issuers.intermediates, dict.fromkeys(certificates, revoked))
+        # Our root revokes nothing but a CA, and a CA that it revoked is not among the files any more.
+        nothing: Mapping[int, Revocation] = {}
+        serials = {**dict.fromkeys(self._issuers.roots, nothing), **dict.fromkeys(certificates, revoked)}
+        return Trust(self._issuers.roots, self._issuers.intermediates, serials)

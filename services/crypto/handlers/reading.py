@@ -3,8 +3,9 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from typing import TypeAlias
 from uuid import UUID
 
 from cryptography.hazmat.primitives import serialization
@@ -20,12 +21,15 @@ from services.crypto.ports import EncryptionKeys, OpenPGPCustody, Peers
 from services.crypto.smime import opening as smime
 from services.crypto.smime.verification import Trust, Verdict, verify
 
+Trusted: TypeAlias = Callable[[], Awaitable[Trust]]
+"""Whom a signature is trusted by now: revocations come in between."""
+
 
 class Reading:
     """The answers, over what is trusted and whose keys are known."""
 
-    def __init__(self, trust: Trust, keys: EncryptionKeys, openpgp: OpenPGPCustody, peers: Peers) -> None:
-        self._trust = trust
+    def __init__(self, trusted: Trusted, keys: EncryptionKeys, openpgp: OpenPGPCustody, peers: Peers) -> None:
+        self._trusted = trusted
         self._keys = keys
         self._openpgp = openpgp
         self._peers = peers
@@ -65,12 +69,10 @@ class Reading:
 
     async def get_authority(self, _command: GetAuthority, _actor: UUID | None) -> AuthorityReply:
         """The certificates to check our signatures with."""
-        certificates = (*self._trust.roots, *self._trust.intermediates)
+        trust = await self._trusted()
+        certificates = (*trust.roots, *trust.intermediates)
         pem = b"".join(c.public_bytes(serialization.Encoding.PEM) for c in certificates)
         return AuthorityReply(pem=pem.decode())
-
-    async def _trusted(self) -> Trust:
-        return self._trust
 
     async def _signatories_of(self, account: UUID, raw: bytes) -> tuple[bytes, ...]:
         """The OpenPGP certificates by which a signature of the mail's From counts."""
