@@ -55,7 +55,7 @@ def certify(now: datetime) -> Callable[..., x509.Certificate]:
         address: str,
         *,
         ca: bool = False,
-        usage: str = "digital_signature",
+        usage: str | tuple[str, ...] = "digital_signature",
         purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.EMAIL_PROTECTION,
         extra: x509.ExtensionType | None = None,
     ) -> x509.Certificate:
@@ -70,7 +70,7 @@ def certify(now: datetime) -> Callable[..., x509.Certificate]:
             .add_extension(x509.SubjectAlternativeName([x509.RFC822Name(address)]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(key_usage(usage), critical=True)
+            .add_extension(key_usage(*([usage] if isinstance(usage, str) else usage)), critical=True)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         )
         if extra:
