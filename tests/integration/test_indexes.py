@@ -189,7 +189,7 @@ async def test_pickups_read_by_index(ground: Ground) -> None:
         await kept.visit(visit)
         assert await kept.resume(one, cookie, now) is not None
         assert await kept.revoke(account, one.id, now)
-        assert await kept.sweep(now + timedelta(days=2)) == 20
+        assert await kept.sweep(now + timedelta(days=2)) >= 20
         assert await kept.sweep(now + timedelta(days=2)) == 0
     assert profile.faults() == []
     assert _collections(profile) >= {"pickups", "sessions", "entries"}
