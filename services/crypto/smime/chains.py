@@ -21,7 +21,7 @@ from services.crypto.smime.policies import Policies
 Path: TypeAlias = tuple[x509.Certificate, ...]
 """The certificate in question first, a trusted root last."""
 
-# A path this long has never been seen; so many certificates are looked at before the search gives up.
+# Certificates below the root, more than was ever seen; and how many are looked at before the search gives up.
 PATH_LIMIT = 10
 STEP_LIMIT = 300
 RSA_BITS = 2048
