@@ -7,7 +7,7 @@ Sequoia does all the rest. Keys are taken apart by whole packets, as the library
 import calendar
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 
@@ -21,6 +21,7 @@ LIFE = timedelta(days=730)
 KEY_BYTES = 256 * 1024
 """The largest key read; a certificate with all its history has some kilobytes."""
 
+_MINUTE = 60
 _NO_END = timedelta(0)
 _PUBLIC = (Tag.PublicKey, Tag.PublicSubkey)
 _SECRET = (Tag.SecretKey, Tag.SecretSubkey)
@@ -204,7 +205,7 @@ def recipient(certificate: bytes, now: datetime) -> pysequoia.Cert:
 
     Sequoia's binding would encrypt to expired and revoked keys as well.
     """
-    found = _recipient(certificate, now)
+    found = _recipient_within(certificate, int(now.timestamp()) // _MINUTE)
     if found is None:
         raise Refused(
             "key-not-usable", "The recipient's OpenPGP key is expired or revoked, or is not for encryption.",
@@ -231,6 +232,12 @@ def key_names(certificate: bytes) -> frozenset[str]:
     """Fingerprints and key ids of the primary key and its subkeys, in upper-case hexadecimal."""
     packets = [p for p in PacketPile.from_bytes(certificate) if p.tag in _PUBLIC]
     return frozenset((name or "").upper() for p in packets for name in (p.fingerprint, p.key_id))
+
+
+@lru_cache(1024)
+def signer(signing: bytes) -> pysequoia.PySigner:
+    """What signs with a key's signing part."""
+    return pysequoia.Tsk.from_bytes(signing).signer()
 
 
 @lru_cache(1024)
@@ -286,6 +293,12 @@ def _unambiguous(certificate: bytes) -> bytes:
 
     kept = [p for p in primary if not superseded(p)]
     return bytes(pysequoia.Cert.from_packets([p for c in (kept, *subkeys) for p in c]))
+
+
+@lru_cache(1024)
+def _recipient_within(certificate: bytes, minute: int) -> pysequoia.Cert | None:
+    """The same for all mails of a minute: looking through the certificate costs more than the encryption."""
+    return _recipient(certificate, datetime.fromtimestamp(minute * _MINUTE, UTC))
 
 
 def _recipient(certificate: bytes, now: datetime) -> pysequoia.Cert | None:

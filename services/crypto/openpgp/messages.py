@@ -7,7 +7,7 @@ number of recipients is opened. Sequoia opens it, whole or not at all.
 import os
 import resource
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,9 +28,9 @@ from pysequoia import PyDecryptor, Sig, SignatureMode
 
 from secumail.errors import Refused
 from services.crypto.errors import Damaged, NotForKeys, Reason, Unreadable
+from services.crypto.openpgp import compressed
+from services.crypto.openpgp.compressed import SIGNATURE_LIMIT
 from services.crypto.openpgp.keys import FAULTS, decryption_parts, key_names, parse, recipient
-
-Store = Callable[[list[str]], list[pysequoia.Cert]]
 
 CONTENT_LIMIT = 64 * 2**20
 """Bytes of content: a small message can hold gigabytes of zeros."""
@@ -41,8 +41,6 @@ ANONYMOUS_LIMIT = 64
 PASSWORD_LIMIT = 8
 """Each password slot costs a key derivation for each password at hand."""
 ARGON2_MEMORY_EXPONENT = 18
-SIGNATURE_LIMIT = 16
-
 _LIMITED = threading.Lock()
 _NO_KEY = "No key to decrypt"
 _REFUSED = (Tag.SymEncryptedData.value, Tag.GnupgAeadData.value)
@@ -139,20 +137,32 @@ def decrypt(
 
 def verify_detached(content: bytes, signature: bytes, certs: Sequence[bytes]) -> Signatures:
     """What a detached signature (armored or binary) of exactly these bytes is worth; Unreadable where it is none."""
+    named = _Named(certs)
+    signers = _signers(content, _signatures(_binary(signature)), named)
+    return _judged(signers, named.ids or [""], certs)
+
+
+class _Named:
+    """What Sequoia asks for certificates: notes the keys that signatures name."""
+
+    def __init__(self, certs: Sequence[bytes]) -> None:
+        self.ids: list[str] = []
+        self._certs = certs
+
+    def __call__(self, ids: list[str]) -> list[pysequoia.Cert]:
+        self.ids += ids
+        return [parse(certificate) for certificate in self._certs]
+
+
+def _signers(content: bytes, signatures: Sequence[bytes], named: _Named) -> list[str]:
     signers: list[str] = []
-    named: list[str] = []
-
-    def store(ids: list[str]) -> list[pysequoia.Cert]:
-        named.extend(ids)
-        return [parse(certificate) for certificate in certs]
-
-    for packet in _signatures(_binary(signature)):
+    for packet in signatures:
         try:
-            verified = pysequoia.verify(bytes=content, store=store, signature=Sig.from_bytes(packet))
+            verified = pysequoia.verify(bytes=content, store=named, signature=Sig.from_bytes(packet))
         except FAULTS:
             continue
         signers += [good.certificate.upper() for good in verified.valid_sigs]
-    return _judged(signers, named or [""], certs)
+    return signers
 
 
 def _signer(secret: bytes, password: str | None) -> pysequoia.PySigner:
@@ -168,8 +178,11 @@ def _signer(secret: bytes, password: str | None) -> pysequoia.PySigner:
 
 @dataclass(frozen=True)
 class _Opener:
+    """A decryption part that is open, or a password."""
+
     decryptor: PyDecryptor | None = None
-    password: str | None = None
+    secret: bytes | None = None
+    passwords: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -185,10 +198,10 @@ class _Outside:
         if self.named or self.anonymous:
             for part in (part for key in keys for part in decryption_parts(key)):
                 if (self.anonymous or part.names & self.named) and (decryptor := part.decryptor(passwords)):
-                    yield _Opener(decryptor)
+                    yield _Opener(decryptor, part.secret, tuple(passwords))
         if self.password:
             # One at a time: given several, Sequoia's binding takes the first that looks right.
-            yield from (_Opener(password=password) for password in passwords)
+            yield from (_Opener(passwords=(password,)) for password in passwords)
 
 
 def _outside(message: bytes) -> _Outside:
@@ -270,21 +283,20 @@ def _signatures(given: bytes) -> list[bytes]:
 
 
 def _open(message: bytes, opener: _Opener, certs: Sequence[bytes]) -> Opened:
-    named: list[str] = []
-
-    def store(ids: list[str]) -> list[pysequoia.Cert]:
-        named.extend(ids)
-        return [parse(certificate) for certificate in certs]
-
+    named = _Named(certs)
     try:
-        content, signers = _decrypted(message, opener, store)
+        content, signers = _decrypted(message, opener, named)
     except Damaged:
         # Asked to look at signatures, Sequoia stops where none holds, whatever the content is worth.
-        content, signers = _decrypted(message, opener, None)
-    return Opened(content, _judged(signers, named, certs))
+        content, _ = _decrypted(message, opener, None)
+        known = {name for certificate in certs for name in key_names(certificate)}
+        inside = known & {name.upper() for name in named.ids}
+        found = compressed.signatures(message, opener.secret, opener.passwords) if inside else []
+        signers = _signers(content, found, _Named(certs))
+    return Opened(content, _judged(signers, named.ids, certs))
 
 
-def _decrypted(message: bytes, opener: _Opener, store: Store | None) -> tuple[bytes, list[str]]:
+def _decrypted(message: bytes, opener: _Opener, store: _Named | None) -> tuple[bytes, list[str]]:
     with (
         os.fdopen(os.memfd_create("message"), "w+b", buffering=0) as given,
         os.fdopen(os.memfd_create("content"), "w+b", buffering=0) as taken,
@@ -297,7 +309,7 @@ def _decrypted(message: bytes, opener: _Opener, store: Store | None) -> tuple[by
                     f"/proc/self/fd/{taken.fileno()}",
                     decryptor=opener.decryptor,
                     store=store,
-                    passwords=[] if opener.password is None else [opener.password],
+                    passwords=list(opener.passwords) if opener.decryptor is None else [],
                 )
         except FAULTS as fault:
             if os.fstat(taken.fileno()).st_size >= CONTENT_LIMIT:

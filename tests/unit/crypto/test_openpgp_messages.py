@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpgp.armor import Dearmor
-from openpgp.composed import MessageBuilder, SignedPublicKey
+from openpgp.composed import MessageBuilder, SignedPublicKey, SignedSecretKey
 from openpgp.packet import PacketParser
 from openpgp.types import StringToKey
 from openpgp.util import encrypt_session_key_to_recipient
@@ -123,6 +123,23 @@ def test_a_signature_by_a_key_nobody_knows_is_said_to_be_so() -> None:
     mail = messages.encrypt(b"Hello", [ALICE.certificate], BOB.signing).encode()
     opened = messages.decrypt(mail, [ALICE.decryption], [CAROL.certificate])
     assert (opened.content, opened.signatures.state) == (b"Hello", "unknown-key")
+
+
+@pytest.mark.parametrize("author", [BOB, CAROL])
+def test_a_signature_in_a_compressed_mail_is_judged_too(author: keys.Key) -> None:
+    key = SignedSecretKey.from_bytes(author.signing)
+    built = MessageBuilder.from_bytes("", b"Hello" * 100).compression("zlib").seipd_v1("aes256")
+    mail = built.sign(key.secret_subkeys[0]).encrypt_to_key(encryption_subkey(ALICE)).to_vec()
+    opened = messages.decrypt(mail, [ALICE.decryption], [BOB.certificate])
+    assert opened.content == b"Hello" * 100
+    assert opened.signatures.state == ("good" if author is BOB else "unknown-key")
+
+
+def test_a_signature_in_a_compressed_mail_with_a_password_is_judged_too() -> None:
+    key = SignedSecretKey.from_bytes(BOB.signing)
+    built = MessageBuilder.from_bytes("", b"Hello").compression("zlib").seipd_v1("aes256").sign(key.secret_subkeys[0])
+    mail = built.encrypt_with_password(StringToKey.iterated("sha256", 96), "p").to_vec()
+    assert messages.decrypt(mail, [], [BOB.certificate], ["p"]).signers == (FINGERPRINTS[1],)
 
 
 def test_a_signature_by_a_revoked_key_is_said_to_be_so() -> None:
