@@ -82,17 +82,18 @@ def _shown(part: Entity, subject: str) -> tuple[list[bytes], list[Edit]]:
 
 
 def _encoded(subject: str, charset: str, is_html: bool) -> bytes | None:
+    """What is put into the text; None where its charset can't say it."""
+    line = f"Subject: {subject}\r\n\r\n"
+    if is_html:
+        shown = html.escape(f"Subject: {subject}", quote=False).encode("ascii", "xmlcharrefreplace").decode()
+        line = f'<div class="{_CLASS.decode()}"><pre>{shown}</pre></div>'
     try:
-        if "Subject".encode(charset) != b"Subject":
-            return None
-        if is_html:
-            shown = html.escape(subject, quote=False).encode(charset, "xmlcharrefreplace")
-            line = b'<div class="' + _CLASS + b'"><pre>Subject: ' + shown + b"</pre></div>"
-        else:
-            line = f"Subject: {subject}\r\n\r\n".encode(charset)
+        encoded = line.encode(charset)
     except (LookupError, ValueError):
         return None
-    return line if len(line) <= _LINE_LIMIT else None
+    # In UTF-16 and the like the text's own markup could not be found either.
+    is_readable = encoded.startswith(line[:5].encode("ascii")) and len(encoded) <= _LINE_LIMIT
+    return encoded if is_readable else None
 
 
 def _in_html(content: bytes, line: bytes) -> bytes:
