@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Protocol
 from uuid import UUID
 
@@ -11,8 +10,6 @@ from secumail.directory import Entry, domain_of
 from secumail.mailbox.entry import Sealed
 from secumail.sealing.hpke import PublicKey
 from secumail.spool.record import Guest, Recipient
-
-NOBODY: Mapping[int, Guest] = MappingProxyType({})
 
 
 class Addresses(Protocol):
@@ -29,7 +26,7 @@ async def resolve(
     directory: Addresses,
     mail: UUID,
     sealed: Sealed | None,
-    guests: Mapping[int, Guest] = NOBODY,
+    guests: Mapping[int, Guest],
     now: datetime | None = None,
 ) -> tuple[Recipient, ...]:
     """Each recipient with its account (and, given the sealed mail, its wrap), or with the reason it has none.
