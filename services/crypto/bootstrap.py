@@ -59,7 +59,8 @@ async def wire(settings: Settings) -> Service:
     peers = StoredPeers(service.database["peers"], scope, acts)
     openpgp = OpenPGP(openpgp_keys, peers, service.directory, settings.domains)
     chooser = Chooser(service.directory, settings.domains, peers, Policy(settings.form_inside, settings.form_outside))
-    reading = Reading(StoredTrust(issuers, register).now, keys, openpgp_keys, peers)
+    trusted = StoredTrust(issuers, register, settings.other_roots())
+    reading = Reading(trusted.now, keys, openpgp_keys, peers, settings.domains)
     protection = Protection(
         service.spool,
         service.claims,

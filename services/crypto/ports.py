@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from services.crypto.forms import Kind
+from services.crypto.peers import PeerKey, Source
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class Peers(Protocol):
 
     async def keys(self, account: UUID, address: str) -> PeerKeys:
         """The keys themselves."""
+
+    async def learn(
+        self, owner: UUID | Literal["everyone"], address: str, key: PeerKey, source: Source, gcm: bool | None = None
+    ) -> object:
+        """Pin a key that was seen, or note that another one was."""
 
 
 class OpenPGPCustody(Protocol):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+from cryptography import x509
 from pydantic import AfterValidator, Field
 
 from secumail.settings import Settings as KernelSettings
@@ -39,10 +40,16 @@ class Settings(KernelSettings):
     issues_a_day: int = Field(default=20, ge=1)
     """Certificates of one account in 24 hours."""
     export_signing_keys: bool = False
+    trusted_roots: Path | None = None
+    """PEM of other organisations' roots: their people's signatures count, and tell what these people can read."""
     form_inside: Literal["signed", "smime", "openpgp"] = "signed"
     """The form of mail to people inside, where its sender asks for none."""
     form_outside: Kind = "smime"
     """The form of mail to a peer who can read both, where its sender asks for none."""
+
+    def other_roots(self) -> tuple[x509.Certificate, ...]:
+        """The certificates in `trusted_roots`; ValueError where there are none in it."""
+        return tuple(x509.load_pem_x509_certificates(self.trusted_roots.read_bytes())) if self.trusted_roots else ()
 
     def signing(self, issuing: Authority) -> Profile:
         """What signing certificates look like."""

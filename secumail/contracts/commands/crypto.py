@@ -1,6 +1,7 @@
 """What crypto answers about signatures and its authority."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from secumail.contracts.commands.base import Command, Reply
 
@@ -16,13 +17,19 @@ class SignatureVerdict(Reply):
 
 
 class VerifySignature(Command):
-    """Check a detached S/MIME signature by the digest of what it signs: the mail itself stays where it is."""
+    """Check a detached S/MIME signature by digests of what it signs: the mail itself stays where it is.
+
+    `account` is who reads it: from good signatures of people outside is learned what these can read.
+    """
 
     name: ClassVar[str] = "crypto.verify-signature"
     reply: ClassVar[type[Reply]] = SignatureVerdict
     signature: str
     sha256: str
+    sha384: str = ""
+    sha512: str = ""
     sender: str
+    account: UUID | None = None
 
 
 class AuthorityReply(Reply):

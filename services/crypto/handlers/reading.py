@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias
 from uuid import UUID
@@ -13,11 +13,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from secumail.contracts.commands.crypto import AuthorityReply, GetAuthority, SignatureVerdict, VerifySignature
 from secumail.contracts.commands.protection import DecryptionKey, Layer, OpenedMail, OpenMail
+from secumail.directory import domain_of
 from secumail.errors import Refused
 from secumail.mailbox import mime
 from services.crypto import opening
 from services.crypto.opening import Keyring, open_mail
+from services.crypto.peers import smime_key
 from services.crypto.ports import EncryptionKeys, OpenPGPCustody, Peers
+from services.crypto.smime import capabilities
 from services.crypto.smime import opening as smime
 from services.crypto.smime.verification import Trust, Verdict, verify
 
@@ -28,8 +31,16 @@ Trusted: TypeAlias = Callable[[], Awaitable[Trust]]
 class Reading:
     """The answers, over what is trusted and whose keys are known."""
 
-    def __init__(self, trusted: Trusted, keys: EncryptionKeys, openpgp: OpenPGPCustody, peers: Peers) -> None:
+    def __init__(
+        self,
+        trusted: Trusted,
+        keys: EncryptionKeys,
+        openpgp: OpenPGPCustody,
+        peers: Peers,
+        domains: Collection[str],
+    ) -> None:
         self._trusted = trusted
+        self._domains = domains
         self._keys = keys
         self._openpgp = openpgp
         self._peers = peers
@@ -38,11 +49,20 @@ class Reading:
         """What a signature is worth today."""
         try:
             signature = base64.b64decode(command.signature, validate=True) if command.signature else None
-            digest = bytes.fromhex(command.sha256)
-            verdict = verify(signature, digest, command.sender, await self._trusted(), datetime.now(UTC))
+            digests = {name: bytes.fromhex(getattr(command, name)) for name in ("sha256", "sha384", "sha512")}
+            trust, now = await self._trusted(), datetime.now(UTC)
+            verdict = verify(signature, lambda name: digests.get(name) or None, command.sender, trust, now)
         except (binascii.Error, ValueError) as error:
             raise _malformed("Signature or digest is not encoded as it should be.") from error
+        if signature and command.account is not None and domain_of(command.sender) not in self._domains:
+            await self._learn(command.account, signature, verdict, trust, now)
         return _shown(verdict)
+
+    async def _learn(self, account: UUID, signature: bytes, verdict: Verdict, trust: Trust, now: datetime) -> None:
+        """What somebody outside can read, from a good signature of theirs."""
+        peer = capabilities.learn(signature, verdict, trust, now)
+        if peer is not None and peer.certificate is not None:
+            await self._peers.learn(account, peer.address, smime_key(peer.certificate), "mail", peer.reads_gcm)
 
     async def open_mail(self, command: OpenMail, _actor: UUID | None) -> OpenedMail:
         """A protected mail, opened with its reader's keys. They are here for this one answer."""

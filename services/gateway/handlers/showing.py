@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from secumail.contracts.commands.crypto import SignatureVerdict, VerifySignature
 from secumail.contracts.commands.protection import Layer, OpenedMail, OpenMail
+from secumail.directory import domain_of
 from secumail.errors import Refused
 from secumail.mailbox import mime
 from secumail.mailbox.entry import Entry, Folder, Meta
@@ -77,7 +78,7 @@ async def content(door: Door, session: Session, raw: bytes) -> Content:
     """
     if not is_protected(raw):
         payload, signature = split(raw)
-        return Content(payload, await verdict(door, payload, signature))
+        return Content(payload, await verdict(door, payload, signature, session.account))
     reply = await door.ask(
         OpenMail(
             account=session.account,
@@ -133,14 +134,19 @@ def attachment(seen: View, number: int) -> Response:
     )
 
 
-async def verdict(door: Door, payload: bytes, signature: bytes | None) -> SignatureVerdict:
+async def verdict(door: Door, payload: bytes, signature: bytes | None, reader: UUID | None = None) -> SignatureVerdict:
     """By the digest alone: the mail need not be shown to crypto."""
     sender = next(iter(mime.addresses(mime.header(payload), "From")), "")
+    others = signature is not None and domain_of(sender) not in door.settings.domains
     return await door.ask(
         VerifySignature(
             signature="" if signature is None else base64.b64encode(signature).decode() or "AA==",
             sha256=hashlib.sha256(payload).hexdigest(),
+            # Only others sign with longer digests.
+            sha384=hashlib.sha384(payload).hexdigest() if others else "",
+            sha512=hashlib.sha512(payload).hexdigest() if others else "",
             sender=sender,
+            account=reader,
         ),
         SignatureVerdict,
     )
