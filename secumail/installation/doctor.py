@@ -25,6 +25,8 @@ from secumail.topology import OPERATOR, SERVICES
 _LEAST_DISK = 2 * 2**30
 EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 _PATIENCE = 20.0
+_CA_DAYS = 90
+"""So many days before its end an issuing CA ought to have a successor: no certificate outlives it."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,15 @@ async def _ports(home: Home, up: bool) -> list[Finding]:
 def _certificates(home: Home) -> list[Finding]:
     files = {"CA": home.ca} | {name: certificates.certificate(home, name) for name in certificates.SERVERS}
     there = {name: certificates.days_left(file) for name, file in files.items() if file.exists()}
+    issuing = home.authority / "ca.pem"
     if not there:
         return [Finding("certificates", None, "none yet; they are made at the first start")]
     fix = "Start again: secumail down; secumail up (they are renewed at start)."
-    return [Finding(f"certificate of {name}", days > 0, f"{days} days left", fix) for name, days in there.items()]
+    found = [Finding(f"certificate of {name}", days > 0, f"{days} days left", fix) for name, days in there.items()]
+    if issuing.exists():
+        days, fix = certificates.days_left(issuing), "Renew it with the offline root's key: secumail renew-authority."
+        found.append(Finding("certificate of the mail's issuing CA", days > _CA_DAYS, f"{days} days left", fix))
+    return found
 
 
 async def _broker_connects(home: Home) -> Finding:

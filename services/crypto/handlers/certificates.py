@@ -102,7 +102,7 @@ class Certificates:
             return await self._keys.encryption(account, address)
         except Transient as error:
             raise Refused(
-                error.code, "The person has had too many certificates today.", "Try again tomorrow.", 429
+                "certificate-limit", "The person has had too many certificates today.", "Try again tomorrow.", 429
             ) from error
 
     async def export_certificate(self, command: ExportCertificate, actor: UUID | None) -> Exported:
