@@ -38,6 +38,7 @@ from services.crypto.handlers.openpgp import OpenPGP
 from services.crypto.handlers.protection import Protection
 from services.crypto.handlers.reading import Reading
 from services.crypto.handlers.shredding import Shredding
+from services.crypto.rate import Rate
 from services.crypto.settings import Settings
 
 
@@ -72,6 +73,7 @@ async def wire(settings: Settings) -> Service:
         chooser,
         issuers.current.sent,
         settings.domains,
+        Rate(settings.signatures_a_minute, 60),
     )
     service.work.handle("mail.filtered", MailFiltered, protection.on_filtered)
     service.answering.on(VerifySignature, reading.verify_signature)

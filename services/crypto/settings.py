@@ -39,6 +39,8 @@ class Settings(KernelSettings):
     encryption_key: KeyKind = ENCRYPTION.key
     issues_a_day: int = Field(default=20, ge=1)
     """Certificates of one account in 24 hours."""
+    signatures_a_minute: int = Field(default=600, ge=1)
+    """Mails signed for one account, by one process; what is beyond is put off."""
     export_signing_keys: bool = False
     trusted_roots: Path | None = None
     """PEM of other organisations' roots: their people's signatures count, and tell what these people can read."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from cryptography import x509
 
 from secumail.contracts.events import MailEncrypted, MailFiltered
 from secumail.directory import Directory, normal
-from secumail.errors import Permanent
+from secumail.errors import Permanent, Transient
 from secumail.mailbox import entry as mailbox
 from secumail.mailbox.entry import Meta
 from secumail.sealing import stream
@@ -26,6 +27,7 @@ from services.crypto.forms import Form, Wish, groups, wished
 from services.crypto.handlers.forms import Chooser
 from services.crypto.ports import Custody, EncryptionKeys, OpenPGPCustody
 from services.crypto.protecting import OpenPGPSigner, Recipients, Signer, SmimeSigner, protect
+from services.crypto.rate import Rate
 from services.crypto.resolving import resolve
 from services.crypto.smime.signing import sign
 
@@ -52,7 +54,9 @@ class Protection:
         chooser: Chooser,
         chain: Sequence[x509.Certificate],
         domains: Sequence[str],
+        rate: Rate,
     ) -> None:
+        self._rate = rate
         self._spool = spool
         self._claims = claims
         self._transport = transport
@@ -159,6 +163,8 @@ class Protection:
         if record.origin != "submission":
             signer = await self._custody.signer(None, f"postmaster@{self._domains[0]}")
             return await _apart(len(raw), sign, raw, signer.key, signer.certificate, self._chain)
+        if not self._rate.take(record.account, time.monotonic()):
+            raise Transient("signing-rate")  # tried again in a while: a burst is put off, not lost
         if form is Form.SIGNED:
             signer = await self._custody.signer(record.account, envelope.sender)
             return await _apart(len(raw), sign, raw, signer.key, signer.certificate, self._chain)
