@@ -14,7 +14,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from secumail.cli.answers import Account
-from secumail.cli.client import logged_in
+from secumail.cli.client import Client, logged_in
 from secumail.cli.operator import HERE, Access, HomeOption, reached
 from secumail.cli.output import Json, emit, local, progress_console, say, tabulate
 from secumail.errors import Refused, Transient
@@ -187,6 +187,21 @@ def bring_in(scopes: Scopes = None, every: All = False, directory: HomeOption = 
 
 
 @_keys.command()
+def renew(
+    address: Annotated[str | None, typer.Argument(help="Somebody else's account. For administrators.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give an account a new key at its next log-in. Mail is readable all the while."""
+    with logged_in() as client:
+        account = client.get("/sessions/current") if address is None else _account(client, address)
+        client.post(f"/accounts/{account['account']}/renew")
+    if as_json:
+        emit({"account": account["account"], "address": account["address"]})
+    else:
+        say(f"{account['address']}: at the next log-in.")
+
+
+@_keys.command()
 def shred(
     address: str,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether this is meant.")] = False,
@@ -195,12 +210,7 @@ def shred(
 ) -> None:
     """Destroy an account's keys: its mail can never be read again, by nobody. For administrators."""
     with logged_in() as client:
-        rows: list[Account] = client.get("/accounts")
-        account = next((a for a in rows if address.casefold() in (a["address"].casefold(), a["account"])), None)
-        if account is None:
-            raise Refused(
-                "no-such-account", "There is no such account.", "Look at them with: secumail accounts ls", 404
-            )
+        account = _account(client, address)
         if not yes:
             say(f"All mail of {account['address']} will be unreadable for ever, for everybody.")
             typed = typer.prompt("Type the address to go on")
@@ -214,6 +224,14 @@ def shred(
         emit({**account, "status": "shredded"})
     else:
         say(f"{account['address']}: its keys are gone.")
+
+
+def _account(client: Client, who: str) -> Account:
+    rows: list[Account] = client.get("/accounts")
+    for row in rows:
+        if who.casefold() in (row["address"].casefold(), row["account"]):
+            return row
+    raise Refused("no-such-account", "There is no such account.", "Look at them with: secumail accounts ls", 404)
 
 
 def _done(work: Coroutine[Any, Any, T]) -> T:

@@ -134,14 +134,14 @@ class MailBounced(Event):
 
 
 class AccountChanged(BaseModel):
-    """An account was registered, changed its roles or was suspended: caches and sessions must look again."""
+    """An account was registered, changed its roles or keys, or was suspended: caches and sessions must look again."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     type: Literal["account.changed"] = "account.changed"
     version: Literal[1] = 1
     account: UUID
-    change: Literal["registered", "roles", "suspended", "reinstated"]
+    change: Literal["registered", "roles", "keys", "suspended", "reinstated"]
     revision: int
 
     @property

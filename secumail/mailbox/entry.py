@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 from secumail.contracts.events import NAMESPACE
 from secumail.errors import Refused
 from secumail.sealing import stream
+from secumail.sealing.accounts import AccountKey
 from secumail.sealing.hpke import NotForUs, PrivateKey, PublicKey
 from secumail.store.blobs import BlobRef
 
@@ -149,6 +150,13 @@ class Entry:
         """The mail's key; Refused where the entry is not the owner's or was tampered with."""
         try:
             return owner.open(self.key, _owner(self.account, self.mail))
+        except NotForUs as error:
+            raise _damaged() from error
+
+    def renewed_key(self, owner: AccountKey) -> bytes | None:
+        """The mail's key sealed to the owner's current account key; None where it is already. Refused like above."""
+        try:
+            return owner.renew(self.key, _owner(self.account, self.mail))
         except NotForUs as error:
             raise _damaged() from error
 

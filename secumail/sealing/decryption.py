@@ -6,6 +6,7 @@ gives it to crypto in one sealed command for one read.
 
 from uuid import UUID
 
+from secumail.sealing.accounts import AccountKey
 from secumail.sealing.hpke import PrivateKey, PublicKey
 
 
@@ -17,6 +18,11 @@ def seal(secret: bytes, account: UUID, id_: str, owner: PublicKey) -> bytes:
 def open_sealed(wrap: bytes, account: UUID, id_: str, owner: PrivateKey) -> bytes:
     """What `seal` was given; hpke.NotForUs where account, id or bytes don't fit."""
     return owner.open(wrap, _context(account, id_))
+
+
+def renew(wrap: bytes, account: UUID, id_: str, owner: AccountKey) -> bytes | None:
+    """The wrap for the owner's current account key; None where it is for that already."""
+    return owner.renew(wrap, _context(account, id_))
 
 
 def _context(account: UUID, id_: str) -> bytes:

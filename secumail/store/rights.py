@@ -23,7 +23,7 @@ RIGHTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "directory": _READ,
         "groups": _READ,
         "sessions": _OWN,
-        "decryption_keys": _READ,
+        "decryption_keys": ("find", "update"),
         "pickups": _KEEP,
     },
     "auth": {

@@ -75,6 +75,12 @@ class Account:
     signer: bytes
     credential: Credential
     listed: bool = False
+    renew: bool = False
+    """Whether the next log-in makes a new account key."""
+    renewed: datetime | None = None
+    """Since when the account key is the current one, while the bundle has former ones besides."""
+    former_unused: bool = False
+    """Whether the next log-in destroys those."""
 
     def entry(self) -> Entry:
         """Its entry in the directory."""
@@ -145,6 +151,28 @@ def unlock(account: Account, halves: Halves, custody: bytes) -> AccountKeys:
     credential = account.credential
     raw = stream.open_sealed(credential.private, _unlock_key(halves.unlock, custody), f"credential/{account.id}")
     return AccountKeys(PrivateKey(raw).open(credential.bundle, _bundle_context(account.id, account.epoch)))
+
+
+def renew(account: Account, keys: AccountKeys, now: datetime) -> tuple[Account, AccountKeys]:
+    """The next epoch: a new account key, the former ones behind the same credential with it."""
+    new = keys.renewed()
+    changed = replace(
+        account.changed(), epoch=account.epoch + 1, public=new.private.public.raw, renew=False, renewed=now,
+        former_unused=False,
+    )  # fmt: skip
+    return _sealed_anew(changed, new), new
+
+
+def forget_former(account: Account, keys: AccountKeys) -> tuple[Account, AccountKeys]:
+    """Without the keys of former epochs."""
+    new = keys.current()
+    return _sealed_anew(replace(account.changed(), renewed=None, former_unused=False), new), new
+
+
+def _sealed_anew(account: Account, keys: AccountKeys) -> Account:
+    credential = account.credential
+    bundle = PublicKey(credential.public).seal(keys.raw, _bundle_context(account.id, account.epoch))
+    return replace(account, credential=replace(credential, bundle=bundle))
 
 
 def new_id() -> UUID:

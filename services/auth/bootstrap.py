@@ -4,7 +4,7 @@ import json
 
 from secumail.audit import Acts
 from secumail.contracts.commands.auth import Grant, ListAccounts, LogIn, Register, SetRoles, SetStatus
-from secumail.contracts.commands.keys import ShredAccount
+from secumail.contracts.commands.keys import FormerKeysUnused, RenewAccount, RenewGrant, ShredAccount
 from secumail.service import Service
 from services.auth.adapters.mongodb import SignedDirectory, StoredAccounts, StoredGroups
 from services.auth.handlers import Auth
@@ -37,6 +37,9 @@ def wire(settings: Settings) -> Service:
     answer(SetStatus, auth.set_status)
     answer(Grant, auth.grant)
     answer(ShredAccount, auth.shred_account)
+    answer(RenewAccount, auth.renew_account)
+    answer(RenewGrant, auth.renew_grant)
+    answer(FormerKeysUnused, auth.former_keys_unused)
 
     async def prepare() -> None:
         first = settings.secrets / "first_admin.json"

@@ -3,6 +3,7 @@
 import base64
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -20,10 +21,11 @@ from secumail.contracts.commands.auth import (
     SetRoles,
     SetStatus,
 )
-from secumail.contracts.commands.keys import ShredAccount
+from secumail.contracts.commands.keys import FormerKeysUnused, RenewAccount, RenewGrant, ShredAccount
 from secumail.contracts.events import AccountChanged
 from secumail.directory import REVIEWERS, Directory, Entry, group_context, lookup
 from secumail.errors import Refused, Transient
+from secumail.sealing.accounts import AccountKeys
 from secumail.sealing.hpke import PrivateKey
 from secumail.sealing.kms import Scope
 from services.auth import accounts, passwords
@@ -79,7 +81,7 @@ class Auth:
         if await self._verifier(account.id, halves) != credential.verifier or account.status != "active":
             await self._acts.record(account.id, "log-in-refused", account.id)
             raise _wrong()
-        keys = accounts.unlock(account, halves, await self._custody(account.id))
+        account, keys = await self._keys(account, halves)
         await self._acts.record(account.id, "logged-in", account.id)
         profile = await self._profile(account)
         return LoggedIn(
@@ -88,7 +90,34 @@ class Auth:
             display_name=profile.display_name,
             roles=account.roles,
             bundle=base64.b64encode(keys.raw).decode(),
+            renewed=account.renewed,
         )
+
+    async def renew_account(self, command: RenewAccount, actor: UUID | None) -> Done:
+        """A new account key at the next log-in: only then can the former one be opened, to stay beside it a while."""
+        if actor != command.account:
+            await self._administrator(actor)
+        account = await self._existing(command.account)
+        if not account.renew:
+            await self._store_only(replace(account, revision=account.revision + 1, renew=True))
+            await self._acts.record(actor, "key-renewal-asked", account.id)
+        return Done()
+
+    async def renew_grant(self, command: RenewGrant, actor: UUID | None) -> Done:
+        """A member's own copy of a group's key, sealed anew. It gives nobody what they had not."""
+        if actor is None or command.group not in await self._groups.of(actor):
+            raise Refused("not-a-member", "You are not a member of this group.", "Ask a member to add you.", 403)
+        await self._groups.grant(command.group, actor, base64.b64decode(command.wrap))
+        return Done()
+
+    async def former_keys_unused(self, _command: FormerKeysUnused, actor: UUID | None) -> Done:
+        """Remember it for the next log-in: here nothing opens the bundle."""
+        if actor is None:
+            raise _forbidden("member")
+        account = await self._existing(actor)
+        if account.renewed is not None and not account.former_unused:
+            await self._store_only(replace(account, revision=account.revision + 1, former_unused=True))
+        return Done()
 
     # --- administrators ---------------------------------------------------------------------------------
 
@@ -221,9 +250,30 @@ class Auth:
         await self._keep(account.changed(roles, status), change)
 
     async def _keep(self, changed: Account, change: str) -> None:
+        await self._store_only(changed)
+        await self._list(changed, change)
+
+    async def _store_only(self, changed: Account) -> None:
         if not await self._store.replace(changed):
             raise Refused("changed-meanwhile", "Somebody else changed the account.", "Look again, then retry.", 409)
-        await self._list(changed, change)
+
+    async def _keys(self, account: Account, halves: passwords.Halves) -> tuple[Account, AccountKeys]:
+        """The account and its keys; where that was asked for, of a new epoch, or without former ones."""
+        custody = await self._custody(account.id)
+        keys = accounts.unlock(account, halves, custody)
+        if account.renew:
+            step, (changed, new) = "key-renewed", accounts.renew(account, keys, datetime.now(UTC))
+        elif account.former_unused:
+            step, (changed, new) = "former-keys-destroyed", accounts.forget_former(account, keys)
+        else:
+            return account, keys
+        if not await self._store.replace(changed):
+            # Another log-in was faster; the account as it left it opens by the same password.
+            account = await self._existing(account.id)
+            return account, accounts.unlock(account, halves, custody)
+        await self._list(changed, "keys")
+        await self._acts.record(account.id, step, account.id)
+        return changed, new
 
     async def _list(self, account: Account, change: str) -> None:
         await self._listing.publish(account.entry())

@@ -14,6 +14,7 @@ from secumail.service import Service
 from services.gateway import problems
 from services.gateway.adapters.decryption import DecryptionKeys
 from services.gateway.adapters.pickups import Pickups
+from services.gateway.adapters.renewal import Renewal
 from services.gateway.adapters.sessions import Sessions
 from services.gateway.adapters.waiting import News
 from services.gateway.handlers import (
@@ -78,6 +79,7 @@ def wire(settings: Settings) -> Service:
         news,
         DecryptionKeys(service.database["decryption_keys"]),
         kept,
+        Renewal(service.database, asking.ask),
     )
 
     async def listening() -> bool:

@@ -1,6 +1,7 @@
 """Keys of a running installation: rotated while mail flows, destroyed when nobody shall read a mailbox again."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ import pytest
 
 from secumail.cli.operator import Access
 from secumail.directory import lookup
+from secumail.errors import Refused
 from secumail.installation.rotation import SETTLED, Rotation
 from secumail.mailbox.entry import Entry
 from secumail.sealing.accounts import AccountKeys
@@ -260,3 +262,101 @@ async def test_the_only_one_who_has_a_groups_key_is_not_shredded(
     await groups.update_one({"_id": name}, {"$set": {f"members.{uuid4()}": b"somebody else's"}})
     assert (await shred(administrator, bob.address)).exit_code == 0
     assert bob.account not in (await groups.find_one({"_id": name}) or {})["members"]
+
+
+# --- renewal ------------------------------------------------------------------------------------------------
+
+
+async def stored_keys(database: Database, person: Person) -> list[bytes]:
+    """The sealed keys of a mailbox."""
+    return [d["key"] async for d in database["entries"].find({"account": UUID(person.account)})]
+
+
+async def log_in_again(person: Person) -> Person:
+    """A new session, and the token of the one before."""
+    return await Person(person.address, person.door).log_in()
+
+
+async def test_a_renewed_key_takes_the_former_ones_place_and_all_mail_stays_readable(
+    office: Office, terminal: Terminal, database: Database
+) -> None:
+    ada, bob = await office.newcomer(), await office.newcomer("reviewer")
+    sent = [(await ada.sent(mail(ada.address, bob.address, f"Nr. {n}")))["id"] for n in range(5)]
+    thief = Thief(office, database, bob)
+    before, former = await stored_keys(database, bob), await thief.account_keys()
+    await (await terminal.log_in(bob)).json("keys", "renew")
+    assert len(await bob.mails()) == 5, "until the next log-in nothing changes"
+    assert await stored_keys(database, bob) == before
+
+    again = await log_in_again(bob)
+    assert (await bob.get("/sessions/current")).status_code == 401, "a session from before could not read what comes"
+    # Half a minute long a service may still seal to the former key, which it remembers.
+    sent.append((await ada.sent(mail(ada.address, bob.address, "Just after")))["id"])
+    assert {row["mail"] for row in await again.mails()} == set(sent)
+
+    again = await log_in_again(bob)
+    new = await thief.account_keys()
+    assert len(new.private.former) == 1
+
+    async def brought_up() -> bool:
+        with contextlib.suppress(Refused):
+            return set(await thief.subjects(new.current())) == {f"Nr. {n}" for n in range(5)} | {"Just after"}
+        return False
+
+    await until(brought_up)
+    assert not set(before) & set(await stored_keys(database, bob))
+    with pytest.raises(Refused):
+        await thief.subjects(former)
+    for row in await again.mails():
+        shown = (await again.get(f"/messages/{row['id']}")).json()
+        assert shown["signature"]["state"] == "good"
+    assert (await again.get("/quarantine")).status_code == 200, "the group's key was sealed anew too"
+    entry = await database["directory"].find_one({"account": UUID(bob.account)})
+    assert entry is not None and entry["epoch"] == 2
+
+
+async def test_former_keys_are_destroyed_a_day_later_when_nothing_is_sealed_to_them(
+    office: Office, administrator: Terminal, database: Database
+) -> None:
+    ada, bob = await office.newcomer(), await office.newcomer()
+    sent = await ada.sent(mail(ada.address, bob.address, "Before"))
+    await administrator.json("keys", "renew", bob.address)
+    await bob.log_in()
+    thief, accounts = Thief(office, database, bob), database["accounts"]
+    assert len((await thief.account_keys()).private.former) == 1
+    await bob.log_in()
+    assert len((await thief.account_keys()).private.former) == 1, "too soon"
+
+    two_days_ago = datetime.now(UTC) - timedelta(days=2)
+    await accounts.update_one({"_id": UUID(bob.account)}, {"$set": {"renewed": two_days_ago}})
+    await bob.log_in()
+
+    async def unused() -> bool:
+        return bool(await accounts.count_documents({"_id": UUID(bob.account), "former_unused": True}))
+
+    await until(unused)
+    await bob.log_in()
+    keys = await thief.account_keys()
+    assert keys.private.former == ()
+    assert await thief.subjects(keys) == ["Before"]
+    row = await bob.received(sent["id"])
+    assert (await bob.get(f"/messages/{row['id']}")).json()["subject"] == "Before"
+
+
+async def test_only_oneself_or_an_administrator_may_ask_for_a_new_key(office: Office) -> None:
+    ada, bob = await office.newcomer(), await office.newcomer()
+    answer = await ada.post(f"/accounts/{bob.account}/renew")
+    assert (answer.status_code, answer.json()["code"]) == (403, "role-missing")
+    answer = await ada.post(f"/accounts/{uuid4()}/renew")
+    assert answer.status_code == 403
+    assert (await ada.post(f"/accounts/{ada.account}/renew")).status_code == 204
+
+
+async def test_log_ins_that_race_make_one_new_key(office: Office, database: Database) -> None:
+    bob = await office.newcomer()
+    await bob.post(f"/accounts/{bob.account}/renew")
+    sessions = await asyncio.gather(*(log_in_again(bob) for _ in range(4)))
+    for session in sessions:
+        assert (await session.get("/messages")).status_code == 200
+    keys = await Thief(office, database, bob).account_keys()
+    assert len(keys.private.former) == 1

@@ -125,7 +125,7 @@ async def test_a_process_stopped_half_way_leaves_the_rest_to_the_next(vault: Vau
     left = await vault.left("auth.profiles")
     assert 0 < left < MANY
     assert await vault.opened(PROFILES, secrets) == secrets, "half old, half new: all open"
-    assert await vault.rewrapping(PROFILES).turn() == left
+    assert 0 < await vault.rewrapping(PROFILES).turn() <= left, "what was in hand may have been done meanwhile"
     assert await vault.left("auth.profiles") == 0
 
 

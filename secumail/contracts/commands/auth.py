@@ -1,5 +1,6 @@
 """What auth answers: log-in, accounts, groups."""
 
+from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
@@ -9,13 +10,17 @@ from secumail.contracts.commands.base import Command, Reply, Role
 
 
 class LoggedIn(Reply):
-    """`bundle`: base64 of the account's private keys (secumail.sealing.accounts), for the session alone."""
+    """`bundle`: base64 of the account's private keys (secumail.sealing.accounts), for the session alone.
+
+    `renewed`: since when the newest of them is the current one, where there are others besides.
+    """
 
     account: UUID
     address: str
     display_name: str
     roles: tuple[Role, ...]
     bundle: str
+    renewed: datetime | None = None
 
 
 class LogIn(Command):

@@ -1,4 +1,4 @@
-"""What the services answer about an account's keys: their destruction."""
+"""What the services answer about an account's keys: their renewal, their destruction."""
 
 from typing import ClassVar
 from uuid import UUID
@@ -20,5 +20,26 @@ class ShredKeys(Command):
     account: UUID
 
 
-COMMANDS: tuple[type[Command], ...] = (ShredAccount, ShredKeys)
-PRIVILEGED: tuple[type[Command], ...] = (ShredAccount, ShredKeys)
+class RenewAccount(Command):
+    """Give an account a new key at its next log-in. One's own act, or an administrator's."""
+
+    name: ClassVar[str] = "auth.renew-account"
+    account: UUID
+
+
+class RenewGrant(Command):
+    """One's own copy of a group's key, sealed to one's new account key in one's session."""
+
+    name: ClassVar[str] = "auth.renew-grant"
+    group: str
+    wrap: str
+
+
+class FormerKeysUnused(Command):
+    """Nothing is sealed to the former keys of one's account any more: the next log-in destroys them."""
+
+    name: ClassVar[str] = "auth.former-keys-unused"
+
+
+COMMANDS: tuple[type[Command], ...] = (ShredAccount, ShredKeys, RenewAccount, RenewGrant, FormerKeysUnused)
+PRIVILEGED: tuple[type[Command], ...] = COMMANDS

@@ -67,7 +67,11 @@ class Sessions:
             session = remembered[2] if remembered is not None else unseal(stored, token)
         except Tampered as error:
             raise _over() from error
-        if set(entry.roles) != set(session.roles):
+        if entry.key != session.keys.private.public:
+            # A key was renewed at a later log-in: this session would not read what comes now. Or we remember too long.
+            self._directory.forget(session.account)
+            entry = await self._directory.account(session.account)
+        if entry is None or entry.key != session.keys.private.public or set(entry.roles) != set(session.roles):
             await self.end(session)
             raise _over()
         ends = min(now + self._idle, found["created"] + self._end)

@@ -13,6 +13,7 @@ from secumail.sealing.claims import Claims
 from secumail.spool.spool import Spool
 from services.gateway.adapters.decryption import DecryptionKeys
 from services.gateway.adapters.pickups import Pickups
+from services.gateway.adapters.renewal import Renewal
 from services.gateway.adapters.sessions import Sessions
 from services.gateway.adapters.waiting import News
 from services.gateway.ports import Ask
@@ -34,6 +35,7 @@ class Door:
     news: News
     decryption: DecryptionKeys
     pickups: Pickups
+    renewal: Renewal
 
 
 async def _door(request: Request) -> Door:

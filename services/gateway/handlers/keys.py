@@ -1,4 +1,4 @@
-"""Keys of accounts: /accounts/{account}/shred."""
+"""Keys of accounts: /accounts/{account}/renew, /accounts/{account}/shred."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from secumail.contracts.commands import Done
 from secumail.contracts.commands.auth import LoggedIn, LogIn
-from secumail.contracts.commands.keys import ShredAccount, ShredKeys
+from secumail.contracts.commands.keys import RenewAccount, ShredAccount, ShredKeys
 from secumail.errors import Refused
 from services.gateway.handlers.door import Asking, Behind
 
@@ -23,6 +23,12 @@ class Confirmed(BaseModel):
 
     def __repr__(self) -> str:
         return "Confirmed(...)"
+
+
+@router.post("/accounts/{account}/renew", status_code=status.HTTP_204_NO_CONTENT, operation_id="renewAccount")
+async def renew_account(door: Behind, session: Asking, account: UUID) -> None:
+    """A new key for one's account, or for administrators anybody's, at its next log-in. Its other sessions end then."""
+    await door.ask(RenewAccount(account=account), Done, session.actor)
 
 
 @router.post("/accounts/{account}/shred", status_code=status.HTTP_204_NO_CONTENT, operation_id="shredAccount")

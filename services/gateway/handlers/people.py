@@ -84,6 +84,8 @@ async def log_in(door: Behind, given: Credentials) -> SessionBegun:
     person = await door.ask(LogIn(address=given.address, password=given.password), LoggedIn)
     token, stored = sessions.begin(person, datetime.now(UTC), door.settings.session_idle)
     await door.sessions.add(stored)
+    if person.renewed is not None:
+        door.renewal.begin(sessions.unseal(stored, token), person.renewed)
     return SessionBegun(
         token=token,
         account=person.account,

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from secumail.errors import Refused
 from secumail.sealing.hpke import NotForUs
 from secumail.sealing.stream import Tampered
-from services.auth.accounts import Account, Profile, check_address, open_account, unlock
+from services.auth.accounts import Account, Profile, check_address, forget_former, open_account, renew, unlock
 from services.auth.passwords import Cost, Halves
 
 HALVES = Halves(b"a" * 32, b"u" * 32)
 CUSTODY = b"k" * 32
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
 DOMAINS = ("northwind.example", "südwind.example")
 
 
@@ -96,3 +97,32 @@ def test_a_profile_is_read_as_it_was_written_and_not_shown_by_accident() -> None
     profile = Profile("ada@northwind.example", "Ada \u00dc. \u202e")
     assert Profile.decode(profile.encode()) == profile
     assert repr(profile) == "Profile(...)"
+
+
+def test_a_renewed_account_opens_by_the_same_password_and_has_its_former_key_besides() -> None:
+    account, _ = opened()
+    keys = unlock(account, HALVES, CUSTODY)
+    renewed, new = renew(replace(account, renew=True), keys, NOW)
+    assert unlock(renewed, HALVES, CUSTODY) == new
+    assert [key.raw for key in new.private.former] == [keys.private.raw]
+    assert (renewed.epoch, renewed.revision, renewed.renew, renewed.renewed) == (2, account.revision + 1, False, NOW)
+    assert renewed.entry().key == new.private.public != account.entry().key
+    assert renewed.signer == account.signer
+
+
+def test_former_keys_are_gone_when_they_are_forgotten() -> None:
+    account, _ = opened()
+    renewed, new = renew(account, unlock(account, HALVES, CUSTODY), NOW)
+    later, current = forget_former(replace(renewed, former_unused=True), new)
+    assert unlock(later, HALVES, CUSTODY) == current == new.current()
+    assert (later.epoch, later.renewed, later.former_unused) == (2, None, False)
+    assert later.entry().key == renewed.entry().key
+
+
+def test_a_shredded_account_opens_by_nothing_it_still_has() -> None:
+    account, _ = opened()
+    shredded = account.shredded()
+    with pytest.raises(Tampered):
+        unlock(shredded, HALVES, CUSTODY)
+    assert shredded.status == "shredded" and not shredded.entry().active
+    assert (shredded.credential.private, shredded.credential.bundle, shredded.credential.verifier) == (b"", b"", b"")
