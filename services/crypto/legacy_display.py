@@ -55,7 +55,8 @@ def _main_texts(part: Entity, depth: int = 0) -> Iterator[Entity]:
     """The texts a reader shows as the mail itself: RFC 9788 section 1.1.2 calls them main body parts."""
     kind = part.type.token
     if kind in (b"text/plain", b"text/html"):
-        if part.disposition.token != b"attachment":
+        # A part whose header no blank line ends has no text that a line could be put before.
+        if part.disposition.token != b"attachment" and (depth == 0 or part.body > part.header_end):
             yield part
     elif depth < _DEPTH and kind in (b"multipart/alternative", b"multipart/mixed", b"multipart/related"):
         for child in part.parts():

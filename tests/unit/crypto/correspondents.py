@@ -40,6 +40,7 @@ class People:
     alice: SmimeSigner
     alice_reads: DecryptionKey
     alice_openpgp: OpenPGPSigner
+    alice_decrypts: bytes
     bob: DecryptionKey
     bob_openpgp: openpgp.Key
 
@@ -77,6 +78,7 @@ def people() -> People:
         alice=SmimeSigner(key, certificate, (issuing.certificate,), alice_reads.certificate),
         alice_reads=alice_reads,
         alice_openpgp=OpenPGPSigner(alice.signing, alice.certificate),
+        alice_decrypts=alice.decryption,
         bob=_reader(BOB, now),
         bob_openpgp=openpgp.generate(BOB, now),
     )
