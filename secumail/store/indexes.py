@@ -55,7 +55,7 @@ INDEXES: Mapping[str, Sequence[Index]] = {
     ),
     "crls": (),
     "decryption_keys": (Index((("account", 1),)),),
-    "openpgp_keys": (),
+    "openpgp_keys": (Index((("account", 1),)),),
     "peers": (Index((("owner", 1),)),),
     "pickups": (
         Index((("token", 1),), {"unique": True}),
