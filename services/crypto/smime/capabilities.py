@@ -58,12 +58,20 @@ def learn(signature_der: bytes, verdict: Verdict, trust: Trust, now: datetime, *
     """
     if verdict.state is not State.GOOD or verdict.signer is None:
         return None
-    signed = read(signature_der, opaque=opaque)
-    signer = next((each for each in signed.signers if f"{each.certificate.serial_number:X}" == verdict.serial), None)
+    try:
+        return _learned(read(signature_der, opaque=opaque), verdict.signer, verdict.serial, trust, now)
+    except Exception:
+        # Signed by whom it should be, and still a stranger's bytes: what the parser raises on malformed
+        # attributes or certificates is an open set. Who can't be understood says nothing.
+        return None
+
+
+def _learned(signed: Signed, address: str, serial: str | None, trust: Trust, now: datetime) -> Peer | None:
+    signer = next((each for each in signed.signers if f"{each.certificate.serial_number:X}" == serial), None)
     if signer is None:
         return None
-    candidates = (each for each in _candidates(signer, signed) if _is_usable(each, verdict.signer, signed, trust, now))
-    return Peer(verdict.signer, next(candidates, None), tuple(_ciphers(signer)))
+    usable = (each for each in _candidates(signer, signed) if _is_usable(each, address, signed, trust, now))
+    return Peer(address, next(usable, None), tuple(_ciphers(signer)))
 
 
 def _ciphers(signer: Signer) -> Iterator[tuple[Cipher, int]]:

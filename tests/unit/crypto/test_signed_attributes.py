@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from northwind import pem
 
-from services.crypto.smime import der
+from services.crypto.smime import algorithms, der
 from services.crypto.smime.capabilities import learn
 from services.crypto.smime.crls import Revocation
 from services.crypto.smime.enveloped import Cipher, envelop
@@ -231,6 +231,39 @@ def test_from_our_own_signature_a_peer_learns_gcm_and_the_certificate_to_answer_
     assert peer.reads_gcm
     answer = envelop(b"Fine!", [peer.certificate], Cipher.GCM)
     assert open_enveloped(answer, [DecryptionKey(RSA, reading)]) == b"Fine!"
+
+
+@pytest.mark.parametrize("kind", ["1.2.840.113549.1.9.15", "1.2.840.113549.1.9.16.2.11"])
+@pytest.mark.parametrize("value", [b"\x04\0", b"\x30\x02\x06\0", b"\x30\x03\x30\x01\xff", b"\xa0\0", b"\xa1\x02\x05\0"])
+def test_from_nonsense_in_a_good_signature_nothing_is_learned(kind, value, alice, learned):
+    (signer,) = cms.ContentInfo.load(detached_signature(LETTER, alice.key, alice.certificate, ()))["content"][
+        "signer_infos"
+    ]
+    written = [each.dump() for each in signer["signed_attrs"] if each["type"].dotted != kind]
+    written.append(der.sequence(der.oid(kind), der.set_of([value])))
+    signature = alice.key.sign(der.set_of(written), ec.ECDSA(SHA256()))
+    info = der.sequence(
+        der.integer(1),
+        algorithms.named(alice.certificate).issuer_and_serial,
+        algorithms.SHA256,
+        der.set_of(written, 0xA0),
+        algorithms.ECDSA_SHA256,
+        der.octets(signature),
+    )
+    certificates = [each.public_bytes(Encoding.DER) for each in (alice.certificate, *alice.chain)]
+    content = der.sequence(algorithms.DATA)
+    parts = [
+        der.integer(1),
+        der.set_of([algorithms.SHA256]),
+        content,
+        der.set_of(certificates, 0xA0),
+        der.set_of([info]),
+    ]
+    signed_data = der.sequence(algorithms.SIGNED_DATA, der.tagged(0xA0, der.sequence(*parts)))
+
+    peer = learned(signed_data)
+
+    assert peer is None or peer.certificate is None
 
 
 def test_nothing_is_learned_from_a_signature_that_is_not_good(signed, learned, alice, foreign_house, now):
