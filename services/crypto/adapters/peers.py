@@ -15,7 +15,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict
 
 from secumail.audit import Acts
 from secumail.directory import normal
-from secumail.errors import Refused, Transient
+from secumail.errors import Refused
 from secumail.sealing.kms import Scope
 from secumail.store.client import Collection, Document, DuplicateKeyError
 from services.crypto import peers
@@ -110,7 +110,7 @@ class StoredPeers:
                     step = "peer-pinned" if old is None else "peer-key-changed"
                     await self._acts.record(str(owner), step, id_)
                 return OwnedPin(id_, owner == EVERYONE, pin)
-        raise Transient("peer-busy")
+        raise Refused("not-now", "The pin is being changed by others just now.", "Try again in a minute.", 503)
 
     async def confirm(self, owners: Sequence[Owner], id_: str, fingerprint: str, actor: UUID) -> OwnedPin:
         """Use the key that waits. Refused for a pin of none of the owners, and for another fingerprint."""
