@@ -40,7 +40,19 @@ from secumail.contracts.commands.certificates import (
 )
 from secumail.contracts.commands.crypto import AuthorityReply, GetAuthority, SignatureVerdict, VerifySignature
 from secumail.contracts.commands.dlp import GetLists, ListsReply, PutLists, Reject, Release
-from secumail.contracts.commands.keys import ShredAccount, ShredKeys
+from secumail.contracts.commands.keys import FormerKeysUnused, RenewAccount, RenewGrant, ShredAccount, ShredKeys
+from secumail.contracts.commands.openpgp import (
+    AddPeer,
+    ConfirmPeer,
+    FindOpenPGPKey,
+    GetOpenPGPKey,
+    ListPeers,
+    OpenPGPKey,
+    Peer,
+    PeerList,
+    PeerRow,
+    RemovePeer,
+)
 from secumail.contracts.commands.stego import Reveal, Revealed
 from secumail.contracts.events import (
     AccountChanged,
@@ -69,6 +81,27 @@ CERTIFICATE = CertificateRow(
     status="revoked",
     revoked=datetime(2026, 11, 23, 12, tzinfo=UTC),
     reason="keyCompromise",
+)
+FINGERPRINT = "2CC8E702A226925DC8C8D713F07AA5F487D39D5C"
+PEER_ID = "0123456789abcdef0123456789abcdef"
+PEER = PeerRow(
+    id=PEER_ID,
+    address="bob@elsewhere.example",
+    kind="openpgp",
+    fingerprint=FINGERPRINT,
+    state="changed",
+    words="Another key was seen for this address.",
+    learned_from="upload",
+    learned=datetime(2026, 11, 22, 12, tzinfo=UTC),
+    ends=datetime(2028, 11, 21, 12, tzinfo=UTC),
+    other="57404B6155A780BA33CF75495CD55F73437482E8",
+)
+OPENPGP_KEY = OpenPGPKey(
+    address="ada@northwind.example",
+    fingerprint=FINGERPRINT,
+    ends=datetime(2028, 11, 21, 12, tzinfo=UTC),
+    certificate="xjMEZw==",
+    armored="-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
 )
 PEM = "-----BEGIN CERTIFICATE-----\n"
 
@@ -117,9 +150,18 @@ COMMANDS: tuple[Command, ...] = (
     GetCrl(issuer="0123456789abcdef"),
     GetIssuer(issuer="0123456789abcdef"),
     AskOcsp(request="MAA="),
+    ListPeers(),
+    AddPeer(address="bob@elsewhere.example", key="xjMEZw==", everyone=True),
+    ConfirmPeer(id=PEER_ID, fingerprint=FINGERPRINT),
+    RemovePeer(id=PEER_ID),
+    GetOpenPGPKey(address="ada@northwind.example"),
+    FindOpenPGPKey(hashed="iy9q119eutrkn8s1mk4r39qejnbu3n5q", local_part="ada", domain="northwind.example"),
     Reveal(image="iVBORw0KGgo=", key="a2V5"),
     ShredAccount(account=ACCOUNT),
     ShredKeys(account=ACCOUNT),
+    RenewAccount(account=ACCOUNT),
+    RenewGrant(group="reviewers", wrap="d3JhcA=="),
+    FormerKeysUnused(),
 )
 
 REPLIES: Mapping[str, Reply] = {
@@ -153,9 +195,18 @@ REPLIES: Mapping[str, Reply] = {
     "crypto.get-crl": Published(der="MIIB"),
     "crypto.get-issuer": Published(der="MIIB"),
     "crypto.ask-ocsp": OcspAnswer(response="MAMKAQE="),
+    "crypto.list-peers": PeerList(peers=(PEER,)),
+    "crypto.add-peer": Peer(peer=PEER),
+    "crypto.confirm-peer": Peer(peer=PEER),
+    "crypto.remove-peer": Done(),
+    "crypto.get-openpgp-key": OPENPGP_KEY,
+    "crypto.find-openpgp-key": OPENPGP_KEY,
     "stego.reveal": Revealed(payload="cGF5bG9hZA=="),
     "auth.shred-account": Done(),
     "crypto.shred-keys": Done(),
+    "auth.renew-account": Done(),
+    "auth.renew-grant": Done(),
+    "auth.former-keys-unused": Done(),
 }
 """By the name of the command they answer."""
 
