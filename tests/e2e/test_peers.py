@@ -2,10 +2,12 @@
 
 import base64
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 from services.crypto.openpgp import keys, messages
 from services.crypto.openpgp.discovery import hashed_local_part
+from tests.e2e.test_cli import Terminal
 from tests.people import Office
 
 NOW = datetime.now(UTC)
@@ -98,3 +100,32 @@ async def test_the_world_finds_our_peoples_keys(office: Office) -> None:
     for hashed, asked in ((hashed_local_part("nobody"), "nobody"), (hashed_local_part("nobody"), local_part)):
         missing = await office.door.get(f"{place}/hu/{hashed}", params={"l": asked})
         assert missing.status_code == 404
+
+
+async def test_the_commands_say_what_the_api_says(office: Office, tmp_path: Path) -> None:
+    alice, bob = await office.newcomer(), outsider()
+    terminal = await Terminal(office, tmp_path).log_in(alice)
+    first, second = (keys.generate(bob, NOW).certificate for _ in range(2))
+    armored, binary = tmp_path / "bob.asc", tmp_path / "bob.pgp"
+    armored.write_text(keys.armored(first))
+    binary.write_bytes(second)
+
+    pinned = await terminal("peers", "add", bob, str(armored))
+    assert "Mail to this address is encrypted to this key." in pinned.stdout
+    waiting = await terminal("peers", "add", bob, str(binary))
+    assert "Another key was seen for this address." in waiting.stdout
+    (row,) = await terminal.json("peers", "ls")
+    assert (row["state"], row["other"]) == ("changed", keys.facts(second, NOW).fingerprint)
+    spoken = " ".join(row["other"][at : at + 4] for at in range(0, 40, 4))
+    confirmed = await terminal("peers", "confirm", row["id"][:8], spoken)
+    assert "Mail to this address is encrypted to this key." in confirmed.stdout
+    assert bob in (await terminal("peers", "ls")).stdout
+    assert (await terminal("peers", "rm", row["id"][:8])).exit_code == 0
+    assert await terminal.json("peers", "ls") == []
+
+    missing = await terminal("peers", "add", bob, str(tmp_path / "nothing.asc"))
+    assert missing.exit_code != 0
+
+    own = tmp_path / "own.asc"
+    assert (await terminal("openpgp", "export", "-o", str(own))).exit_code == 0
+    assert keys.facts(keys.read_certificate(own.read_bytes()), NOW).addresses == (alice.address,)
