@@ -174,10 +174,11 @@ def _attachments(place: str, attachments: Sequence[Attachment]) -> str:
 def _answering(place: str, answering: Answering) -> str:
     sent = '<p role="status"><b>Your reply has been sent.</b></p>' if answering.sent else ""
     if answering.left <= 0:
-        return f"<section><h2>Reply</h2>{sent}<p>You have used all replies to this mail.</p></section>"
+        return f'<section id="reply"><h2>Reply</h2>{sent}<p>You have used all replies to this mail.</p></section>'
     left = "one more reply" if answering.left == 1 else f"up to {answering.left} replies"
     return (
-        f'<section><form method="post" action="{escape(place)}/reply"><h2><label for="text">Reply</label></h2>{sent}'
+        f'<section id="reply"><form method="post" action="{escape(place)}/reply">'
+        f'<h2><label for="text">Reply</label></h2>{sent}'
         f'<input type="hidden" name="form" value="{escape(answering.form)}">'
         '<textarea id="text" name="text" required maxlength="100000" aria-describedby="left">'
         f"\n{escape(answering.draft)}</textarea>"

@@ -140,7 +140,7 @@ async def send_reply(door: Behind, request: Request, token: str) -> Response:
     if not accepted.same:
         raise Refused("reply-changed", "Another reply was sent with this form before.", "Open the link again.", 409)
     await door.spool.announce(accepted)
-    return RedirectResponse(f"{PLACE}{token}?sent=true", 303)
+    return RedirectResponse(f"{PLACE}{token}?sent=true#reply", 303)
 
 
 @pages.post(f"{PLACE}{{token}}/leave")
