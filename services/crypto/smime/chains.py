@@ -59,7 +59,7 @@ def paths(
     is left to the caller.
     """
     steps = iter(range(STEP_LIMIT))
-    for path in _grown((certificate,), others, roots, steps):
+    for path in _grown((certificate,), tuple(dict.fromkeys(others)), roots, steps):
         if _is_valid(path, moment):
             yield path
 

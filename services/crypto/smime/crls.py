@@ -80,10 +80,14 @@ class Revocations:
         missing = set(_ALL_REASONS)
         for point in _points(certificate):
             for crl in self.crls:
-                covered = self._covered(crl, point, certificate)
-                if missing.isdisjoint(covered) or not self._is_genuine(crl, path):
+                try:
+                    covered = self._covered(crl, point, certificate)
+                    if missing.isdisjoint(covered) or not self._is_genuine(crl, path):
+                        continue
+                    revoked = self._judged(self._revocation(crl, certificate, path))
+                except (ValueError, UnsupportedAlgorithm):
+                    # A list that can't be read says nothing.
                     continue
-                revoked = self._judged(self._revocation(crl, certificate, path))
                 if revoked:
                     return revoked
                 missing -= covered
@@ -97,16 +101,13 @@ class Revocations:
         self, crl: x509.CertificateRevocationList, point: x509.DistributionPoint, certificate: x509.Certificate
     ) -> frozenset[x509.ReasonFlags]:
         """The reasons for which the CRL would name the certificate; none if it isn't meant for it."""
-        try:
-            scope = extension(crl, x509.IssuingDistributionPoint)
-            if (
-                not self._is_usable(crl)
-                or extension(crl, x509.DeltaCRLIndicator) is not None
-                or not _is_from_the_issuer(crl, scope, point, certificate)
-                or not _is_in_scope(crl, scope, point, certificate)
-            ):
-                return frozenset()
-        except (ValueError, UnsupportedAlgorithm):
+        scope = extension(crl, x509.IssuingDistributionPoint)
+        if (
+            not self._is_usable(crl)
+            or extension(crl, x509.DeltaCRLIndicator) is not None
+            or not _is_from_the_issuer(crl, scope, point, certificate)
+            or not _is_in_scope(crl, scope, point, certificate)
+        ):
             return frozenset()
         some = scope.only_some_reasons if scope else None
         return (some or _ALL_REASONS) & (point.reasons or _ALL_REASONS)
@@ -164,6 +165,7 @@ class Revocations:
                 and self._is_usable(delta)
             )
         except (ValueError, UnsupportedAlgorithm):
+            # Nor may one that anybody could have sent along keep the complete list from being read.
             return False
 
 

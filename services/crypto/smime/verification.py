@@ -227,9 +227,13 @@ def _standing(signer: Signer, signed: Signed, trust: Trust, now: datetime) -> St
     # The path is tried at a moment the certificate is valid, so that "expired" can be told from "untrusted".
     moment = min(max(now, certificate.not_valid_before_utc), certificate.not_valid_after_utc)
     revocations = at_hand(signed, trust, now)
-    valid = paths(certificate, revocations.others, trust.roots, moment)
-    standings = {standing[0]: standing for standing in map(revocations.of, valid)}
-    return next((standings[known] for known in (Known.GOOD, Known.REVOKED, Known.UNKNOWN) if known in standings), None)
+    others: dict[Known, Standing] = {}
+    for path in paths(certificate, revocations.others, trust.roots, moment):
+        standing = revocations.of(path)
+        if standing[0] is Known.GOOD:
+            return standing
+        others[standing[0]] = standing
+    return others.get(Known.REVOKED) or others.get(Known.UNKNOWN)
 
 
 def at_hand(signed: Signed, trust: Trust, now: datetime) -> Revocations:
