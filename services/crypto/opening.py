@@ -32,6 +32,8 @@ SIZE_LIMIT = 128 << 20
 CONTENT_LIMIT = 64 << 20
 
 _DECRYPTED = (Kind.ENVELOPED, Kind.AUTH_ENVELOPED, Kind.PGP_ENCRYPTED, Kind.PGP_FILE, Kind.ZIP)
+_HEAD = 64
+_CONTROLS = bytes(octet for octet in range(0x20) if octet not in b"\t\r\n") + b"\x7f"
 _NO_PROOF = (State.UNSIGNED, State.TAMPERED, State.UNREADABLE)
 
 _UNSIGNED = Verdict(
@@ -163,7 +165,10 @@ class _Reading:
         """The mail without its outermost layer; NotOpened where that can't be."""
         match layer.kind:
             case Kind.ENVELOPED | Kind.AUTH_ENVELOPED:
-                self._opened(layer.kind, open_enveloped(layer.content, self.keyring.smime))
+                content = open_enveloped(layer.content, self.keyring.smime)
+                if layer.kind is Kind.ENVELOPED and _is_noise(content):
+                    raise Damaged
+                self._opened(layer.kind, content)
             case Kind.PGP_ENCRYPTED | Kind.PGP_FILE:
                 opened = self._decrypted(layer)
                 self._opened(layer.kind, opened.content, opened.signatures)
@@ -264,6 +269,13 @@ class _Reading:
         known = (facts(certificate, self.now) for certificate in self.keyring.certificates)
         addresses = {fact.fingerprint: fact.addresses for fact in known}
         return {fingerprint: addresses.get(fingerprint, ()) for fingerprint in signatures.signers}
+
+
+def _is_noise(content: bytes) -> bool:
+    """Whether what was decrypted can't be the beginning of a mail: changed AES-CBC leaves 16 octets of noise in each
+    place, and one wrong key in 256 gives nothing else."""
+    head = content[: max(entity.read(content).header_end, _HEAD)]
+    return len(head.translate(None, _CONTROLS)) < len(head)
 
 
 def _verified(layer: Layer, certificates: Sequence[bytes]) -> messages.Signatures:
