@@ -2,10 +2,10 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from secumail.errors import Refused
@@ -25,17 +25,16 @@ class KeySettings(BaseSettings):
     pkcs11_pin: Path | None = None
     """The file with the PIN."""
 
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        if self.kms == "pkcs11" and (self.pkcs11_module is None or self.pkcs11_pin is None):
-            raise ValueError("SECUMAIL_KMS=pkcs11 needs SECUMAIL_PKCS11_MODULE and SECUMAIL_PKCS11_PIN")
-        return self
-
     @cached_property
     def token(self) -> Token | None:
         """The token, None where keys are in files."""
-        if self.kms == "file" or self.pkcs11_module is None or self.pkcs11_pin is None:
+        if self.kms == "file":
             return None
+        if self.pkcs11_module is None or self.pkcs11_pin is None:
+            raise Refused(
+                "token-not-named", "SECUMAIL_KMS is pkcs11, but module or PIN file are not named.",
+                "Set SECUMAIL_PKCS11_MODULE and SECUMAIL_PKCS11_PIN, or SECUMAIL_KMS=file.",
+            )  # fmt: skip
         return Token(self.pkcs11_module, self.pkcs11_token, self.pkcs11_pin)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from secumail.cli.answers import Account
@@ -56,7 +57,11 @@ class Place:
         if keys is None or authority is None:
             home = Home.open(directory)
             keys, authority = keys or str(home.keys), authority or str(home.authority)
-        return cls(Access.open(directory), KeySettings(), Path(keys), Path(authority))
+        try:
+            settings = KeySettings()
+        except ValidationError as error:
+            raise Refused("no-such-kms", "SECUMAIL_KMS names no back end.", "Set it to file or to pkcs11.") from error
+        return cls(Access.open(directory), settings, Path(keys), Path(authority))
 
     def rotation(self) -> Rotation:
         """The scopes; Refused where they are not within reach."""
@@ -208,7 +213,7 @@ def shred(
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read your password from a pipe.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Destroy an account's keys: its mail can never be read again, by nobody. For administrators."""
+    """Destroy an account's keys: nobody will ever read its mail again. For administrators."""
     with logged_in() as client:
         account = _account(client, address)
         if not yes:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from secumail.errors import Refused
 
 SCOPES: Mapping[str, tuple[str, ...]] = {
     "gateway": ("gateway.transport", "address"),
@@ -138,16 +140,25 @@ class Content:
     @classmethod
     def read(cls, path: Path) -> "Content":
         """From the file. One without `stable` and `began` is of the time when a version was never retired."""
-        stored = json.loads(path.read_text())
+        try:
+            return cls._parse(json.loads(path.read_text()), datetime.fromtimestamp(path.stat().st_mtime, UTC))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Refused(
+                "key-file-damaged", f"The key file {path.name} is damaged.", "Restore it from a backup of the keys."
+            ) from error
+
+    @classmethod
+    def _parse(cls, stored: dict[str, Any], made: datetime) -> "Content":
         scope: str = stored["scope"]
         versions = {int(v): base64.b64decode(secret) for v, secret in stored["versions"].items()}
-        made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         began = {int(v): datetime.fromisoformat(at) for v, at in stored.get("began", {}).items()}
         stable = (
             Stable(**{use: base64.b64decode(key) for use, key in stored["stable"].items()})
             if "stable" in stored
             else Stable.of(scope, versions[1])
         )
+        if not versions or {len(secret) for secret in (*versions.values(), *vars(stable).values())} != {_SECRET}:
+            raise ValueError("secrets of another length")
         return cls(scope, versions, {v: began.get(v, made) for v in versions}, stable)
 
     @property

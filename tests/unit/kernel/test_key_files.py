@@ -6,7 +6,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from secumail.errors import Refused
 from secumail.sealing.kms import SCOPES, KeyFile, KeyRing, WrongKey, all_scopes, create_key_files
 
 
@@ -70,6 +73,26 @@ async def test_a_process_goes_on_with_what_it_knows_while_its_file_is_away(folde
     wrapped = await scope.wrap(b"secret", "c")
     away.rename(path)
     assert await scope.unwrap(wrapped, "c") == b"secret"
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_file_is_refused_by_name_and_its_content_not_shown(folder: Path, data: st.DataObject) -> None:
+    whole = (folder / "auth.profiles.key").read_bytes()
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    shapes = st.one_of(
+        st.binary(max_size=60),
+        st.just(whole[:cut]),
+        st.sampled_from(
+            [b"", b"{}", b"[]", b"1", b'{"scope": "x", "versions": {}}', b'{"scope": "x", "versions": {"1": ""}}']
+        ),
+    )
+    damaged = folder / "damaged.key"
+    damaged.write_bytes(data.draw(shapes))
+    with pytest.raises(Refused) as refused:
+        KeyFile(damaged)
+    assert refused.value.code == "key-file-damaged"
+    assert refused.value.words == "The key file damaged.key is damaged."
 
 
 def test_secrets_are_32_random_bytes(folder: Path) -> None:
