@@ -107,10 +107,10 @@ DECRYPTS: dict[str, Callable[[World, Identity, bytes], bytes]] = {
     "gpgsm": lambda w, _, enveloped: w.gpgsm.decrypt(enveloped),
     "NSS": lambda w, _, enveloped: w.nss.decrypt(enveloped),
 }
-IMPORTS: dict[str, Callable[[World, bytes], object]] = {
-    "openssl": lambda w, p12: w.openssl.import_(p12),
-    "gpgsm": lambda w, p12: w.gpgsm.import_(p12),
-    "NSS": lambda w, p12: w.nss.import_(p12),
+IMPORTS: dict[str, Callable[[World, Callable[[], bytes]], object]] = {
+    "openssl": lambda w, make: w.openssl.import_(make()),
+    "gpgsm": lambda w, make: w.gpgsm.import_(make),
+    "NSS": lambda w, make: w.nss.import_(make()),
 }
 EXPORTS: dict[str, Callable[[World], bytes]] = {
     "openssl": lambda w: w.openssl.export(w.bob),
@@ -174,7 +174,7 @@ def _they_decrypt(peer: str, form: str, world: World) -> None:
 
 
 def _they_import(peer: str, form: str, world: World) -> None:
-    IMPORTS[peer](world, OUR_P12[form](world))
+    IMPORTS[peer](world, partial(OUR_P12[form], world))
 
 
 def _we_import(peer: str, world: World) -> None:

@@ -29,6 +29,15 @@ def with_a_changed_byte(encrypted: bytes, from_the_end: int = 40) -> bytes:
     return encrypted[:place] + bytes([encrypted[place] ^ 1]) + encrypted[place + 1 :]
 
 
+def with_a_changed_letter(armored: bytes) -> bytes:
+    """The same, but for one letter in the middle; without the checksum of the armor, which would tell too."""
+    lines = [line for line in armored.splitlines() if not line.startswith(b"=")]
+    middle = len(lines) // 2
+    changed = b"A" if lines[middle][20:21] != b"A" else b"B"
+    lines[middle] = lines[middle][:20] + changed + lines[middle][21:]
+    return b"\n".join(lines) + b"\n"
+
+
 def from_bob(world: World, entity: bytes) -> bytes:
     """A mail of Bob's to Ada."""
     return mime.header(world.bob.address, world.ada.address) + entity
@@ -61,6 +70,14 @@ def test_a_peer_sees_that_our_certificate_has_expired(peer: str, world: World) -
         verify_with(peer, world, world.ada_expired, CONTENT)
 
 
+def test_nss_sees_by_our_crl_that_a_certificate_was_revoked(world: World) -> None:
+    verify_with("NSS", world, world.ada_revoked, CONTENT)
+    world.nss.revoke(world.crl)
+    with pytest.raises(PeerRefused):
+        verify_with("NSS", world, world.ada_revoked, CONTENT)
+    verify_with("NSS", world, world.ada, CONTENT)
+
+
 def test_openssl_sees_that_a_mail_in_gcm_was_changed(world: World) -> None:
     encrypted = envelop(CONTENT, [world.bob.certificate], Cipher.GCM)
     with pytest.raises(PeerRefused):
@@ -86,6 +103,14 @@ def test_a_peer_sees_that_a_mail_was_changed_after_we_signed_it_with_openpgp(pee
     signature = messages.sign_detached(CONTENT, world.ada_openpgp.signing).encode()
     with pytest.raises(PeerRefused):
         bob.verify(CHANGED, signature, world.ada_openpgp)
+
+
+@pytest.mark.parametrize("peer", OPENPGP)
+def test_a_peer_sees_that_a_mail_was_changed_after_we_encrypted_it_with_openpgp(peer: str, world: World) -> None:
+    bob = openpgp.PEERS[peer, openpgp.ENCRYPTED](world)
+    message = messages.encrypt(CONTENT, [read_certificate(bob.public)], world.ada_openpgp.signing).encode()
+    with pytest.raises(PeerRefused):
+        bob.decrypt(with_a_changed_letter(message), world.ada_openpgp)
 
 
 @pytest.mark.parametrize("peer", OPENPGP)
@@ -174,12 +199,7 @@ def test_nothing_is_shown_of_a_signed_mail_whose_text_was_changed_under_the_encr
 @pytest.mark.parametrize("peer", OPENPGP)
 def test_nothing_is_shown_of_an_openpgp_mail_that_was_changed(peer: str, world: World) -> None:
     bob = openpgp.PEERS[peer, openpgp.ENCRYPTED](world)
-    armored = bob.encrypt(CONTENT, world.ada_openpgp).replace(b"\r\n", b"\n").split(b"\n")
-    # A letter of base64 in the middle of the message, and the checksum of the armor taken away, which would tell too.
-    middle = len(armored) // 2
-    line = armored[middle]
-    armored[middle] = line[:20] + (b"A" if line[20:21] != b"A" else b"B") + line[21:]
-    message = b"\n".join(line for line in armored if not line.startswith(b"="))
+    message = with_a_changed_letter(bob.encrypt(CONTENT, world.ada_openpgp))
     opened = world.open(from_bob(world, mime.openpgp_encrypted(message)), [bob.public])
     assert opened.mail is None
     assert opened.layers[-1].state == "damaged"

@@ -11,11 +11,12 @@ from tempfile import TemporaryDirectory
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from services.crypto import authority
+from services.crypto import authority, revocation
 from services.crypto.authority import Authority, KeyKind, Profile
 from services.crypto.opening import Keyring, Opened, open_mail
 from services.crypto.openpgp import keys
 from services.crypto.openpgp.keys import Key
+from services.crypto.revocation import Revoked
 from services.crypto.smime.opening import DecryptionKey
 from services.crypto.smime.verification import State, Trust
 from tests.interop import mime
@@ -81,6 +82,17 @@ class World:
     def ada_expired(self) -> Identity:
         """A signing certificate that ended a month ago."""
         return self._expired(self.ada, self.northwind)
+
+    @cached_property
+    def ada_revoked(self) -> Identity:
+        """A signing certificate that is on `crl`."""
+        return self._identity(self.northwind, "ada@northwind.example", authority.SIGNING)
+
+    @cached_property
+    def crl(self) -> bytes:
+        """What Northwind's issuing CA has revoked."""
+        entry = Revoked(self.ada_revoked.certificate.serial_number, self.now, "keyCompromise")
+        return revocation.crl(self.northwind[1], [entry], 1, self.now)
 
     @cached_property
     def bob(self) -> Identity:
@@ -153,7 +165,7 @@ class World:
             gpgsm.know(issuing.certificate)
         for known in (self.ada_rsa, self.ada_ec, self.eve):
             gpgsm.know(known.certificate)
-        gpgsm.import_(self.bob.pkcs12())
+        gpgsm.import_(self.bob.pkcs12)
         return gpgsm
 
     @cached_property

@@ -1,6 +1,6 @@
 """GnuPG: `gpg` for OpenPGP and `gpgsm` for S/MIME (Debian: gpg, gpgsm, gpg-agent)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -156,14 +156,20 @@ class Gpgsm(_Gnu):
         if ran.code or "IMPORT_OK" not in status:
             ran.refused("error", "failed")
 
-    def import_(self, p12: bytes) -> None:
-        """Take a key with its certificate."""
-        ran, status = self._with_status(*_ASKED, "--import", self._file("own.p12", p12), given=_PASSWORD)
-        # The last words of the result count secret keys: read, taken, known before.
-        _, taken, known = status.get("IMPORT_RES", ["0"] * 12)[9:12]
-        if ran.code or (taken, known) == ("0", "0"):
-            # What else it says differs from one file to the next of the same kind.
-            raise PeerRefused("no secret key imported")
+    def import_(self, make: Callable[[], bytes]) -> None:
+        """Take a key with its certificate, from a .p12 file.
+
+        gpgsm 2.2 can't read one file in sixty, whoever made it (of openssl's and of ours 7 in 400 each): as its user
+        would, this tries with another file of the same key.
+        """
+        for _ in range(3):
+            ran, status = self._with_status(*_ASKED, "--import", self._file("own.p12", make()), given=_PASSWORD)
+            # The last words of the result count secret keys: read, taken, known before.
+            _, taken, known = status.get("IMPORT_RES", ["0"] * 12)[9:12]
+            if not ran.code and (taken, known) != ("0", "0"):
+                return
+        # What else it says differs from one file to the next of the same kind.
+        raise PeerRefused("no secret key imported")
 
     def export(self, own: Identity) -> bytes:
         """A .p12 file as gpgsm makes it of an imported key."""

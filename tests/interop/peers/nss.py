@@ -41,6 +41,10 @@ class NSS:
         file = self._file("own.p12", p12)
         self._must(run("pk12util", "-i", file, "-d", self._database, "-W", PASSWORD, "-K", ""))
 
+    def revoke(self, crl: bytes) -> None:
+        """Take a CRL."""
+        self._must(run("crlutil", "-I", "-d", self._database, "-i", self._file("crl.der", crl)))
+
     def export(self, own: Identity) -> bytes:
         """A .p12 file as NSS makes it of an imported key."""
         file = self.home / "exported.p12"
