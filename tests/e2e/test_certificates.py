@@ -1,5 +1,6 @@
 """Certificates through the public door, with openssl as the judge: issue, list, export, revoke, CRL, OCSP."""
 
+import base64
 import json
 import os
 import subprocess
@@ -7,10 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from tests.people import PASSWORD, Office, Person, mail
@@ -254,6 +258,22 @@ async def test_what_is_no_ocsp_request_gets_an_ocsp_answer_that_says_so(office: 
         assert answer.headers["content-type"] == "application/ocsp-response"
     large = await office.door.post(place, content=bytes(2**14 + 1))
     assert (large.status_code, large.json()["code"]) == (413, "http-413")
+
+
+async def test_a_question_by_get_is_answered_and_may_be_cached_for_a_minute(office: Office) -> None:
+    ada = await office.newcomer()
+    made = x509.load_pem_x509_certificate(await pem(ada, (await signed(ada))["serial"]))
+    where = addresses(made)
+    issuer = x509.load_der_x509_certificate(await public(office, where["issuer"]))
+    for algorithm in (hashes.SHA1(), hashes.SHA256()):
+        request = ocsp.OCSPRequestBuilder().add_certificate(made, issuer, algorithm).build()
+        written = base64.b64encode(request.public_bytes(Encoding.DER)).decode()
+        for path in (quote(written, safe=""), quote(written, safe="/"), quote(written.rstrip("="), safe="/+")):
+            answer = await office.door.get(f"{where['ocsp']}/{path}")
+            read = ocsp.load_der_ocsp_response(answer.content)
+            assert read.certificate_status is ocsp.OCSPCertStatus.GOOD
+            assert read.serial_number == made.serial_number
+            assert answer.headers["cache-control"] == "public, max-age=60, no-transform"
 
 
 async def test_there_is_no_list_of_an_unknown_ca(office: Office) -> None:

@@ -244,6 +244,19 @@ async def test_a_revoked_encryption_certificate_is_followed_by_another(
     assert await replica.keys.encryption(ada.account, ADDRESS) != old
 
 
+async def test_a_certificate_older_than_the_register_gives_way_to_one_that_can_be_revoked(
+    ground: Ground, ada: Person, issuers: Issuers
+) -> None:
+    old = await Replica(ground.process("crypto"), issuers).custody.signer(ada.account, ADDRESS)
+    await ground.database["certificates"].delete_many({})
+    replica = Replica(ground.process("crypto"), issuers)
+
+    new = await replica.custody.signer(ada.account, ADDRESS)
+
+    assert new.certificate != old.certificate
+    assert await replica.register.find(hexadecimal(new.certificate.serial_number)) is not None
+
+
 async def test_a_renewed_ca_issues_to_everybody_anew(ground: Ground, ada: Person, issuers: Issuers) -> None:
     before = Replica(ground.process("crypto"), issuers)
     signer, certificate = (

@@ -69,10 +69,12 @@ class StoredCustody:
         if sealed is None:
             return await self._issue(id_, account, address, None)
         signer = _decode(await self._scope.unwrap(sealed, id_))
-        if not await self._is_due(signer):
+        serial = hexadecimal(signer.certificate.serial_number)
+        # One that the register doesn't know (it is older than the register) could not be revoked.
+        if not await self._is_due(signer) and await self._register.find(serial) is not None:
             return signer
         renewed = await self._issue(id_, account, address, sealed)
-        await self._register.renewed(hexadecimal(signer.certificate.serial_number))
+        await self._register.renewed(serial)
         return renewed
 
     async def _sealed(self, id_: str) -> bytes | None:

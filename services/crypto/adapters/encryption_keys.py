@@ -5,6 +5,7 @@ A key is made when it is first needed, and its owner may be logged out. An older
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from services.crypto.authority import RENEW_BEFORE, RSA_BITS, Authority, KeyKind
 
 log = logging.getLogger(__name__)
 
+_CACHED = 10_000
 _EVERY = 3600.0
 _AT_A_TURN = 100
 """Keys renewed in one turn: with RSA some ten seconds of one core, and the others wait for the next."""
@@ -62,6 +64,7 @@ class StoredEncryptionKeys:
         self._register = register
         self._directory = directory
         self._making = asyncio.Lock()
+        self._cache: OrderedDict[str, _Kept] = OrderedDict()
 
     async def encryption(self, account: UUID, address: str) -> x509.Certificate:
         """The certificate to encrypt to an account's address with. Refused where they don't belong together."""
@@ -70,12 +73,18 @@ class StoredEncryptionKeys:
         if entry is None or entry.account != account or entry.group or not entry.active:
             raise Refused("no-such-person", "Nobody here has this address.", "Look at the address.", 404)
         prefix = f"smime/{account}/{(await self._scope.hmac(address.encode()))[:16].hex()}/"
-        kept = await self._newest(prefix)
+        kept = self._cache.get(prefix)
+        if kept is None or await self._is_due(kept, entry):
+            kept = await self._newest(prefix)
         if kept is None or await self._is_due(kept, entry):
             async with self._making:  # making an RSA key takes all of a core
                 kept = await self._newest(prefix)
                 while kept is None or await self._is_due(kept, entry):
                     kept = await self._make(prefix, kept, entry, address)
+        self._cache[prefix] = kept
+        self._cache.move_to_end(prefix)
+        if len(self._cache) > _CACHED:
+            self._cache.popitem(last=False)
         return kept.certificate
 
     async def certificates(self, account: UUID) -> Mapping[str, x509.Certificate]:
