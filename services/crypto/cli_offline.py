@@ -102,6 +102,8 @@ def open_(
     Exit code 0: opened, and not signed or signed well. 1: it can't be opened, or its signature is not good. Without
     --trust nobody can vouch for a signer, and only a signature that doesn't fit the mail makes it 1.
     """
+    if as_json and output == _STDIO:
+        raise typer.BadParameter("Only one of --json and -o - can go to the output.")
     passwords = _passwords(file, password_stdin)
     keys = key_files.read([_read(path) for path in key or ()], passwords)
     trusted = key_files.read([_read(path) for path in trust or ()])
@@ -113,6 +115,9 @@ def open_(
         _write(output, opened.mail)
     if as_json:
         emit(_as_data(opened))
+    elif output == _STDIO:
+        for words in (*(layer.words for layer in opened.layers), *_warnings(opened)):
+            say(words, error=True)
     else:
         _show(opened, with_text=output is None)
     bad = opened.signature.state not in _NO_FAULT if trust else opened.signature.state is State.TAMPERED
@@ -208,19 +213,23 @@ def _shown(mail: bytes) -> dict[str, Any]:
     }
 
 
-def _show(opened: Opened, *, with_text: bool) -> None:
-    shown = _shown(opened.mail or b"")
+def _warnings(opened: Opened) -> list[str]:
     warnings = []
     if opened.forged_from:
         warnings.append("Inside, the mail names another sender, whom nobody proves; shown is the outer one.")
     if opened.mail is not None and not opened.remote_content:
         warnings.append("Nothing proves that this is what was encrypted: load nothing it refers to.")
+    return warnings
+
+
+def _show(opened: Opened, *, with_text: bool) -> None:
+    shown = _shown(opened.mail or b"")
     pairs(
         (
             *((name, shown[key]) for key, name in _NAMES.items() if shown[key]),
             *(("Protection", layer.words) for layer in opened.layers if layer.words != opened.signature.words),
             ("Signature", opened.signature.words),
-            *(("Warning", words) for words in warnings),
+            *(("Warning", words) for words in _warnings(opened)),
             *(("Attachment", f"{a['name']} ({a['type']}, {size(a['size'])})") for a in shown["attachments"]),
         )
     )

@@ -143,19 +143,19 @@ def _add_pem(keys: Keys, content: bytes, passwords: Sequence[str]) -> None:
         kind = block.partition(b"-----")[0]
         if kind.endswith(b"PRIVATE KEY"):
             locked = kind.startswith(b"ENCRYPTED") or b"Proc-Type: 4,ENCRYPTED" in block
-            keys.private.append(_private(_PEM + block, passwords if locked else ()))
+            keys.private.append(_private(_PEM + block, passwords if locked else (None,)))
     if not keys.certificates and not keys.private:
         raise _unknown()
 
 
-def _private(pem: bytes, passwords: Sequence[str]) -> Private:
-    for password in passwords or (None,):
+def _private(pem: bytes, passwords: Sequence[str | None]) -> Private:
+    for password in passwords:
         try:
             key = load_pem_private_key(pem, password.encode() if password is not None else None)
         except (ValueError, TypeError):
             continue
         return _accepted(key)
-    raise _locked() if passwords else _unknown()
+    raise _unknown() if None in passwords else _locked()
 
 
 def _add_der(keys: Keys, content: bytes, passwords: Sequence[str]) -> None:
