@@ -43,7 +43,7 @@ class PeerKey:
     def usable(self, now: datetime) -> bool:
         """Whether mail can be encrypted to it."""
         if self.kind == "openpgp":
-            return openpgp.facts(self.encoded, now).encrypts
+            return openpgp.usable(self.encoded, now)
         return self.ends is None or self.ends > now
 
 

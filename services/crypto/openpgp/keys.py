@@ -142,19 +142,27 @@ def armored(certificate: bytes) -> str:
 
 
 def facts(certificate: bytes, now: datetime) -> Facts:
-    """What a certificate (as `read_certificate` gives it) says of itself."""
-    parsed = parse(certificate)
-    primary, *_ = PacketPile.from_bytes(certificate)
-    bound = {str(user) for user in parsed.user_ids}
-    named = (p.user_id_email for p in PacketPile.from_bytes(certificate) if p.tag == Tag.UserID and p.user_id in bound)
-    return Facts(
-        fingerprint=parsed.fingerprint.upper(),
-        addresses=tuple(dict.fromkeys(address for address in named if address)),
-        created=primary.key_created or now,
-        expires=parsed.expiration,
-        revoked=parsed.is_revoked,
-        encrypts=_recipient(certificate, now) is not None,
-    )
+    """What a certificate (as `read_certificate` gives it) says of itself; Refused where its owner has not signed it."""
+    try:
+        parsed = parse(certificate)
+        primary, *others = PacketPile.from_bytes(certificate)
+        bound = {str(user) for user in parsed.user_ids}
+        named = [p.user_id_email for p in others if p.tag == Tag.UserID and p.user_id in bound]
+        return Facts(
+            fingerprint=parsed.fingerprint.upper(),
+            addresses=tuple(dict.fromkeys(address for address in named if address)),
+            created=primary.key_created or now,
+            expires=parsed.expiration,
+            revoked=parsed.is_revoked,
+            encrypts=usable(certificate, now),
+        )
+    except FAULTS:
+        raise _no_certificate() from None
+
+
+def usable(certificate: bytes, now: datetime) -> bool:
+    """Whether mail can be encrypted to a certificate."""
+    return _recipient_within(certificate, int(now.timestamp()) // _MINUTE) is not None
 
 
 def read_certificate(given: bytes) -> bytes:
@@ -166,12 +174,11 @@ def read_certificate(given: bytes) -> bytes:
             "Keep it to yourself; give the public key (gpg --armor --export ADDRESS).",
         )  # fmt: skip
     try:
-        return bytes(pysequoia.Cert.from_bytes(given))
+        certificate = bytes(pysequoia.Cert.from_bytes(given))
     except FAULTS:
-        raise Refused(
-            "not-an-openpgp-key", "This is not one OpenPGP public key.",
-            "Give one key, binary or in ASCII armor (gpg --armor --export ADDRESS).",
-        ) from None  # fmt: skip
+        raise _no_certificate() from None
+    facts(certificate, datetime.now(UTC))  # which refuses what nobody has signed
+    return certificate
 
 
 def read_secret(given: bytes, passwords: Sequence[str] = ()) -> bytes:
@@ -246,6 +253,13 @@ def parse(certificate: bytes) -> pysequoia.Cert:
     return pysequoia.Cert.from_bytes(certificate)
 
 
+def _no_certificate() -> Refused:
+    return Refused(
+        "not-an-openpgp-key", "This is not one OpenPGP public key.",
+        "Give one key, binary or in ASCII armor (gpg --armor --export ADDRESS).",
+    )  # fmt: skip
+
+
 def _check_size(given: bytes) -> None:
     if len(given) > KEY_BYTES:
         raise Refused(
@@ -302,15 +316,20 @@ def _recipient_within(certificate: bytes, minute: int) -> pysequoia.Cert | None:
 
 
 def _recipient(certificate: bytes, now: datetime) -> pysequoia.Cert | None:
-    parsed = parse(certificate)
-    if parsed.is_revoked or (parsed.expiration is not None and parsed.expiration <= now):
+    try:
+        parsed = parse(certificate)
+        if parsed.is_revoked or (parsed.expiration is not None and parsed.expiration <= now):
+            return None
+        primary, *subkeys = _components(certificate)
+        in_force = [c for c in subkeys if _for_encryption(c) and _in_force(c, now)]
+        if not in_force and not _for_encryption(primary):
+            return None
+        others = [c for c in subkeys if not _for_encryption(c)]
+        found = pysequoia.Cert.from_packets([p for c in (primary, *others, *in_force) for p in c])
+        pysequoia.encrypt(b"", recipients=[found])  # whether its owner's signatures hold shows in use
+    except FAULTS:
         return None
-    primary, *subkeys = _components(certificate)
-    usable = [c for c in subkeys if _for_encryption(c) and _in_force(c, now)]
-    if not usable and not _for_encryption(primary):
-        return None
-    others = [c for c in subkeys if not _for_encryption(c)]
-    return pysequoia.Cert.from_packets([p for c in (primary, *others, *usable) for p in c])
+    return found
 
 
 def _bindings(component: Sequence[Packet]) -> Iterator[Packet]:

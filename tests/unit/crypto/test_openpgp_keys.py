@@ -114,6 +114,10 @@ def test_a_key_is_read_from_armor_and_from_its_binary_form() -> None:
         (ALICE.certificate[:100], "not-an-openpgp-key"),
         (ALICE.certificate + BOB.certificate, "not-an-openpgp-key"),
         (str(pysequoia.Tsk.from_bytes(ALICE.signing)).encode(), "private-key-given"),
+        (
+            b"".join(bytes(p) for p in PacketPile.from_bytes(ALICE.certificate) if p.tag != Tag.Signature),
+            "not-an-openpgp-key",
+        ),
         (bytes(keys.KEY_BYTES + 1), "key-too-large"),
     ],
 )
