@@ -17,9 +17,9 @@ from secumail.errors import Refused
 from secumail.installation.rotation import SETTLED, Rotation
 from secumail.mailbox.entry import Entry
 from secumail.sealing.accounts import AccountKeys
-from secumail.sealing.kms import KeyRing, all_scopes
+from secumail.sealing.kms import KeyRing, all_scopes, version_of
 from secumail.sealing.stream import Tampered
-from secumail.sealing.wraps import rotated_scopes
+from secumail.sealing.wraps import WRAPS, rotated_scopes
 from secumail.store.client import Database
 from services.auth.accounts import unlock
 from services.auth.adapters.mongodb import StoredAccounts
@@ -119,6 +119,32 @@ async def test_the_tables_name_every_scope_and_pair(terminal: Terminal) -> None:
     assert "under older ones" in shown and "a file" in shown
 
 
+async def test_everything_stored_that_is_wrapped_under_a_scope_is_known_to_rotation(
+    office: Office, database: Database
+) -> None:
+    ada, bob = await office.newcomer(), await office.newcomer()
+    await ada.sent(mail(ada.address, bob.address))
+    known = {(row.collection, row.field) for row in WRAPS}
+    found = {
+        (name, field)
+        for name in await database.list_collection_names()
+        async for document in database[name].find({})
+        for field, value in _fields(document)
+        # Wraps begin with a small number in four bytes. Whatever else is sealed begins with random ones.
+        if len(value) >= 32 and 0 < version_of(value) < 1000
+    }
+    assert {("accounts", "profile"), ("signing_keys", "sealed"), ("transport_keys", "private")} <= found
+    assert found <= known, "a row in secumail.sealing.wraps is missing"
+
+
+def _fields(value: Any, name: str = "") -> list[tuple[str, bytes]]:
+    if isinstance(value, dict):
+        return [found for key, v in value.items() for found in _fields(v, f"{name}.{key}".lstrip("."))]
+    if isinstance(value, list):
+        return [found for v in value for found in _fields(v, name)]
+    return [(name, value)] if isinstance(value, bytes) else []
+
+
 # --- shredding ----------------------------------------------------------------------------------------------
 
 
@@ -160,16 +186,8 @@ class Thief:
         values: list[bytes] = []
         for name in await self.database.list_collection_names():
             async for document in self.database[name].find({}):
-                values += _bytes(document)
+                values += [value for _, value in _fields(document)]
         return values
-
-
-def _bytes(value: Any) -> list[bytes]:
-    if isinstance(value, dict):
-        return [b for v in value.values() for b in _bytes(v)]
-    if isinstance(value, list):
-        return [b for v in value for b in _bytes(v)]
-    return [value] if isinstance(value, bytes) else []
 
 
 async def shred(terminal: Terminal, who: str, password: str = PASSWORD) -> Any:
