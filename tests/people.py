@@ -38,18 +38,22 @@ class Person:
         """POST."""
         return await self.door.post(path, headers={**self.headers, **options.pop("headers", {})}, **options)
 
-    async def send(self, raw: bytes, key: str | None = None, to: list[str] | None = None) -> httpx.Response:
+    async def send(
+        self, raw: bytes, key: str | None = None, to: list[str] | None = None, form: str = "auto"
+    ) -> httpx.Response:
         """POST a raw mail."""
         return await self.post(
             "/messages",
             content=raw,
-            params={"to": to} if to else None,
+            params={"form": form, **({"to": to} if to else {})},
             headers={"Content-Type": "message/rfc822", "Idempotency-Key": key or uuid4().hex},
         )
 
-    async def sent(self, raw: bytes, to: list[str] | None = None, within: float = 30) -> dict[str, Any]:
+    async def sent(
+        self, raw: bytes, to: list[str] | None = None, within: float = 30, form: str = "auto"
+    ) -> dict[str, Any]:
         """Send a mail and wait until it is settled: its submission."""
-        answer = await self.send(raw, to=to)
+        answer = await self.send(raw, to=to, form=form)
         assert answer.status_code == 202, answer.text
         return await self.settled(answer.json()["id"], within)
 

@@ -24,6 +24,7 @@ from pymongo import monitoring
 from secumail import topology
 from secumail.audit import Sealer
 from secumail.bus.asking import Asking
+from secumail.contracts.commands.dlp import Reject, Release
 from secumail.installation import services
 from secumail.installation.home import Home
 from secumail.installation.process import Program
@@ -142,6 +143,7 @@ class Handling:
         self._passed += 1
 
 
+_DECISIONS = (Release, Reject)
 _handling: ContextVar[Handling | None] = ContextVar("handling", default=None)
 
 
@@ -204,7 +206,7 @@ def name_handlings(given: Doom) -> None:
     begin(Spool, "step", lambda _, event, *__: f"step-{event.mail}")
     begin(Spool, "submit", lambda _, mail: f"submit-{mail.id}", inner=True)
     begin(Spool, "advance", lambda _, record, change: f"{change.step}-{record.id}", inner=True)
-    begin(Asking, "ask", lambda _, command, *__: f"decide-{command.mail}" if hasattr(command, "mail") else None)
+    begin(Asking, "ask", lambda _, command, *__: f"decide-{command.mail}" if isinstance(command, _DECISIONS) else None)
     for owner in (Sealer, Redriver):
         begin(owner, "turn", lambda *_, name=owner.__name__: name.lower())
 

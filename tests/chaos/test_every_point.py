@@ -5,6 +5,7 @@ and ack, see doomed.py); then it sends one mail for each of these points, and th
 """
 
 import asyncio
+import functools
 import itertools
 import re
 from collections import Counter
@@ -71,6 +72,8 @@ class Letters:
     recipients: Sequence[str]
     text: str = SMALL
     cover: bytes | None = None
+    form: str = "auto"
+    bcc: str = ""
     sent: list[str] = field(default_factory=list)
 
     def id(self, key: str) -> str:
@@ -80,9 +83,10 @@ class Letters:
 
     async def send(self, key: str) -> httpx.Response:
         """Send once, whatever comes of it."""
-        raw = mail(self.sender.address, ", ".join(self.recipients), key, self.text)
+        bcc = f"Bcc: {self.bcc}\r\n" if self.bcc else ""
+        raw = mail(self.sender.address, ", ".join(self.recipients), key, self.text, bcc)
         if self.cover is None:
-            return await self.sender.send(raw, key)
+            return await self.sender.send(raw, key, form=self.form)
         files = {"message": ("mail.eml", raw, "message/rfc822"), "cover": ("picture.png", self.cover, "image/png")}
         return await self.sender.post("/messages", files=files, headers={"Idempotency-Key": key})
 
@@ -191,6 +195,20 @@ async def test_a_sender_s_first_mail_for_which_a_certificate_is_issued(office: O
     wrote = [letters for letters in writers if letters.sent]
     assert [await letters.states() for letters in wrote] == [["delivered"]] * (1 + len(points))
     await exactly([id_ for letters in wrote for id_ in letters.sent], bob, "inbox")
+
+
+async def test_a_mail_that_is_split_by_form_is_delivered_once(office: Office) -> None:
+    bob, carol = await office.newcomer(), await office.newcomer()
+    letters = await begin(office, bob.address, bcc=carol.address, form="smime", text=LARGE)
+    points = await die_at_every_point(office, "crypto", "step", itertools.repeat(letters))
+
+    assert points.count("after insert spool") == 2, "a part for Bob, and one for Carol"
+    assert set(await letters.states()) == {"delivered delivered"}
+    for person in (bob, carol):
+        await exactly(letters.sent, person, "inbox")
+        path = f"/messages/{(await person.mails())[0]['id']}"
+        shown = await insist(functools.partial(person.get, path))
+        assert shown.json()["layers"][0]["state"] == "opened"
 
 
 async def test_a_held_mail_is_held_once(office: Office) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from asn1crypto import cms
@@ -17,17 +16,6 @@ async def _locks(person: Person, *to: str, **wish: Any) -> list[tuple[str | None
     answer = await person.post("/forms", json={"to": list(to), **wish})
     assert answer.status_code == 200, answer.text
     return [(lock["form"], lock["reason"]) for lock in answer.json()]
-
-
-async def _sent(person: Person, raw: bytes, form: str) -> dict[str, Any]:
-    answer = await person.post(
-        "/messages",
-        content=raw,
-        params={"form": form},
-        headers={"Content-Type": "message/rfc822", "Idempotency-Key": uuid4().hex},
-    )
-    assert answer.status_code == 202, answer.text
-    return await person.settled(answer.json()["id"])
 
 
 async def _raw(person: Person, entry: str) -> bytes:
@@ -51,7 +39,7 @@ async def test_what_each_recipient_will_get_is_told_before_sending(office: Offic
 async def test_an_encrypted_mail_is_read_by_its_reader_and_says_so(office: Office, wish: str, form: str) -> None:
     ada, bob = await office.newcomer(), await office.newcomer()
     assert await _locks(ada, bob.address, form=wish) == [(form, None)]
-    submission = await _sent(ada, mail(ada.address, bob.address, "The marmalade plan", "Quinces, mostly."), wish)
+    submission = await ada.sent(mail(ada.address, bob.address, "The marmalade plan", "Quinces, mostly."), form=wish)
     assert [(r["state"], r["form"]) for r in submission["recipients"]] == [("delivered", form)]
 
     row = await bob.received(submission["id"])
@@ -70,7 +58,7 @@ async def test_an_encrypted_mail_is_read_by_its_reader_and_says_so(office: Offic
 async def test_a_bcc_recipient_has_a_mail_of_its_own_and_is_not_among_the_others_keys(office: Office) -> None:
     ada, bob, carol = await office.newcomer(), await office.newcomer(), await office.newcomer()
     raw = b"Bcc: " + carol.address.encode() + b"\r\n" + mail(ada.address, bob.address, "For two")
-    submission = await _sent(ada, raw, "smime")
+    submission = await ada.sent(raw, form="smime")
     assert {r["address"]: (r["state"], r["form"]) for r in submission["recipients"]} == {
         bob.address: ("delivered", "smime-gcm"),
         carol.address: ("delivered", "smime-gcm"),
@@ -89,7 +77,7 @@ async def test_a_bcc_recipient_has_a_mail_of_its_own_and_is_not_among_the_others
 async def test_a_mail_in_several_forms_is_one_submission(office: Office) -> None:
     ada, bob = await office.newcomer(), await office.newcomer()
     outside = "carol@elsewhere.example"
-    submission = await _sent(ada, mail(ada.address, f"{bob.address}, {outside}", "Both"), "openpgp")
+    submission = await ada.sent(mail(ada.address, f"{bob.address}, {outside}", "Both"), form="openpgp")
     states = {r["address"]: (r["state"], r["form"], r["reason"]) for r in submission["recipients"]}
     assert states == {bob.address: ("delivered", "openpgp", None), outside: ("bounced", None, "no-relay")}
 
@@ -108,7 +96,7 @@ async def test_an_attachment_of_an_encrypted_mail_comes_out_byte_for_byte(office
         + base64.encodebytes(data).replace(b"\n", b"\r\n")
         + b"--b--\r\n"
     )
-    submission = await _sent(ada, raw, "smime")
+    submission = await ada.sent(raw, form="smime")
     entry = await bob.received(submission["id"])
     shown = (await bob.get(f"/messages/{entry['id']}")).json()
     assert [a["name"] for a in shown["attachments"]] == ["all.bin"]
