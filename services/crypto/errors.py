@@ -22,9 +22,9 @@ class Reason(StrEnum):
 _WORDS = {
     Reason.MALFORMED: "The mail says it is encrypted, but its encrypted part is malformed.",
     Reason.NOT_ENCRYPTED: "The mail says it is encrypted, but what it carries is not encrypted content.",
-    Reason.NO_CONTENT: "The mail says it is encrypted, but its encrypted part has no content.",
+    Reason.NO_CONTENT: "The mail says it is encrypted, but there is no mail in its encrypted part.",
     Reason.TOO_LARGE: "The mail's encrypted part is larger than is opened here.",
-    Reason.TOO_MANY_RECIPIENTS: "The mail is encrypted to more recipients, or in more pieces, than are looked through here.",
+    Reason.TOO_MANY_RECIPIENTS: "The mail has more recipients, or comes in more pieces, than are looked through here.",
     Reason.ALGORITHM: "The mail is encrypted in a way that isn't accepted here.",
 }
 

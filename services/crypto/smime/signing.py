@@ -16,11 +16,18 @@ from services.crypto.smime import algorithms, der
 SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
-def sign(raw: bytes, key: SigningKey, certificate: x509.Certificate, chain: Sequence[x509.Certificate]) -> bytes:
+def sign(
+    raw: bytes,
+    key: SigningKey,
+    certificate: x509.Certificate,
+    chain: Sequence[x509.Certificate],
+    *,
+    encryption: x509.Certificate | None = None,
+) -> bytes:
     """The mail `raw`, signed: `multipart_signed.split` gives `raw` back byte for byte, whatever bytes it has.
 
-    `certificate` belongs to `key`; `chain` is what leads from it to a root (without the root). The form is
-    multipart/signed (RFC 8551 section 3.5.3).
+    `certificate` belongs to `key`; `chain` is what leads from it to a root (without the root); `encryption` is the
+    certificate to answer with, if it is another. The form is multipart/signed (RFC 8551 section 3.5.3).
 
     The signature covers the exact bytes. RFC 8551 section 3.1.1 asks for canonical text, every line ending
     in CRLF, and other programs make it so before they check: a mail for which `multipart_signed.is_canonical` holds
@@ -28,7 +35,7 @@ def sign(raw: bytes, key: SigningKey, certificate: x509.Certificate, chain: Sequ
     right before a line's end or the mail's (CR or NUL elsewhere do no harm there); `verification.verify`
     calls all of them good. Mail taken in by SMTP has no LF alone.
     """
-    return join(raw, detached_signature(raw, key, certificate, chain), boundary_for(raw))
+    return join(raw, detached_signature(raw, key, certificate, chain, encryption=encryption), boundary_for(raw))
 
 
 def detached_signature(

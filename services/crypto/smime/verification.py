@@ -12,7 +12,7 @@ from enum import StrEnum
 from hmac import compare_digest
 from typing import TypeAlias
 
-from asn1crypto import algos
+from asn1crypto import algos, tsp
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -126,9 +126,9 @@ def verify(
     in, for one read later. If several signed, all must be good.
 
     What is checked, the worst fault first: content type and message digest among the signed attributes (RFC
-    5652 section 11), the signature over these attributes with the key of the certificate sent along (RSA,
-    ECDSA, Ed25519), the chain to a root for mail (RFC 8550), revocation as far as it is known, From among the
-    certificate's addresses, its time of validity. ValueError only for a digest or a time that is none.
+    5652 section 11), the signature over these attributes (RSA, ECDSA, Ed25519) with the key of the certificate
+    sent along, which must be the one they name (RFC 5035), the chain to a root for mail (RFC 8550),
+    revocation as far as it is known, From among the certificate's addresses, its time of validity. ValueError only for a digest or a time that is none.
     """
     if isinstance(digest, bytes) and len(digest) != hashes.SHA256.digest_size:
         raise ValueError("a digest in bytes must be the 32 bytes of a SHA-256 digest")
@@ -187,6 +187,7 @@ def _judge(signer: Signer, signed: Signed, digest: Digest, from_address: str, tr
     if (
         signer.content_type != "data"
         or not compare_digest(signer.message_digest, expected)
+        or not _is_the_named_one(certificate, signer)
         or not _is_signed_by(certificate.public_key(), signer)
     ):
         return _verdict(State.TAMPERED)
@@ -253,6 +254,20 @@ def _may_sign_mail(certificate: x509.Certificate) -> bool:
     # RFC 8550 section 4.4.2
     usage = extension(certificate, x509.KeyUsage)
     return is_for_mail(certificate) and (usage is None or usage.digital_signature or usage.content_commitment)
+
+
+def _is_the_named_one(certificate: x509.Certificate, signer: Signer) -> bool:
+    """Whether the certificate is the one the signature names, if it names one (RFC 5035 section 5.4).
+
+    Else another certificate for the same key, with another name, could be laid beside somebody's signature.
+    """
+    named = signer.attributes.get("signing_certificate_v2")
+    if not named:
+        return True
+    # The attribute is known by this name, and parsed, because `tsp` is imported.
+    first: tsp.ESSCertIDv2 = named[0]["certs"][0]
+    digest = _accepted(first["hash_algorithm"]["algorithm"].native)
+    return compare_digest(certificate.fingerprint(digest), first["cert_hash"].native)
 
 
 def _is_signed_by(key: object, signer: Signer) -> bool:

@@ -315,6 +315,36 @@ def test_of_two_keys_that_are_named_either_may_fit(readers, certify, house):
     assert open_enveloped(encrypted, [other, readers["rsa"]]) == LETTER
 
 
+# --- BER ------------------------------------------------------------------------------------------------
+
+
+def indefinite(tag, *parts):
+    return b"".join((bytes([tag, 0x80]), *parts, b"\0\0"))
+
+
+@given(content=st.binary(max_size=300), chunk=st.integers(1, 100), cipher=ciphers, cut=st.floats(0, 1))
+@settings(deadline=None)
+def test_indefinite_lengths_and_content_in_chunks_are_the_same_mail(content, chunk, cipher, cut, readers):
+    info = cms.ContentInfo.load(envelop(content, to(readers["p256"]), cipher))
+    part = "auth_encrypted_content_info" if cipher is Cipher.GCM else "encrypted_content_info"
+    encrypted = info["content"][part]
+    octets = encrypted["encrypted_content"].native
+    chunks = [der.octets(octets[at : at + chunk]) for at in range(0, len(octets), chunk)]
+    written = indefinite(
+        0x30,
+        encrypted["content_type"].dump(),
+        encrypted["content_encryption_algorithm"].dump(),
+        indefinite(0xA0, *chunks),
+    )
+    fields = [info["content"]["version"].dump(), info["content"]["recipient_infos"].dump(), written]
+    if cipher is Cipher.GCM:
+        fields.append(info["content"]["mac"].dump())
+    ber = indefinite(0x30, info["content_type"].dump(), indefinite(0xA0, indefinite(0x30, *fields)))
+
+    assert open_enveloped(ber, [readers["p256"]]) == content
+    assert code_of(ber[: int(cut * (len(ber) - 1))], readers["p256"]) == "unreadable-malformed"
+
+
 # --- hostile and broken ---------------------------------------------------------------------------------
 
 

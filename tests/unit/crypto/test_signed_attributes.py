@@ -182,6 +182,20 @@ def test_an_ed25519_signature_is_checked(house, certify, alice, now):
     assert state(LETTER + b"!") is State.TAMPERED
 
 
+def test_a_certificate_for_the_same_key_can_not_be_laid_beside_a_signature(signed, alice, house, certify, now):
+    """Mallory gets a certificate on Alice's public key, and her mail would look like his."""
+    mallory = certify(house.issuing, alice.key.public_key(), "mallory@northwind.example")
+    info = cms.ContentInfo.load(signed())
+    info["content"]["certificates"].append(
+        cms.CertificateChoices("certificate", cms.Certificate.load(mallory.public_bytes(Encoding.DER)))
+    )
+    info["content"]["signer_infos"][0]["sid"].chosen["serial_number"] = mallory.serial_number
+
+    verdict = verify(info.dump(force=True), digest_of(LETTER), "mallory@northwind.example", house.trust, now)
+
+    assert verdict.state is State.TAMPERED
+
+
 def test_a_weak_key_is_called_weak(house, certify, openssl, now):
     key = rsa.generate_private_key(65537, 1024)
     certificate = certify(house.issuing, key.public_key(), "bob@northwind.example")
