@@ -128,7 +128,8 @@ def verify(
     What is checked, the worst fault first: content type and message digest among the signed attributes (RFC
     5652 section 11), the signature over these attributes (RSA, ECDSA, Ed25519) with the key of the certificate
     sent along, which must be the one they name (RFC 5035), the chain to a root for mail (RFC 8550),
-    revocation as far as it is known, From among the certificate's addresses, its time of validity. ValueError only for a digest or a time that is none.
+    revocation as far as it is known, From among the certificate's addresses, its time of validity. ValueError
+    only for a digest or a time that is none.
     """
     if isinstance(digest, bytes) and len(digest) != hashes.SHA256.digest_size:
         raise ValueError("a digest in bytes must be the 32 bytes of a SHA-256 digest")
