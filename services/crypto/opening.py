@@ -22,7 +22,7 @@ from services.crypto.addresses import same_mailbox
 from services.crypto.errors import Damaged, NotForKeys, NotOpened, Reason, Unreadable
 from services.crypto.layers import Kind, Layer, layer_of
 from services.crypto.openpgp import messages
-from services.crypto.openpgp.keys import facts
+from services.crypto.openpgp.keys import Facts, facts
 from services.crypto.smime.opening import DecryptionKey, open_enveloped
 from services.crypto.smime.verification import State, Trust, Verdict, digest_of, verify, verify_opaque
 
@@ -258,17 +258,20 @@ class _Reading:
             state, words = _OPENPGP[signatures.state]
             return Verdict(state=state, words=words), None
         sender, found = self._from(payload), self._signers(signatures)
-        for fingerprint, addresses in found.items():
-            if own := next((address for address in addresses if same_mailbox(address, sender)), None):
-                return Verdict(state=State.GOOD, words=_WORDS_GOOD, signer=own), fingerprint
-        fingerprint, addresses = next(iter(found.items()))
-        signer = next(iter(addresses), None)
-        return Verdict(state=State.NOT_THE_SENDER, words=_WORDS_OTHER, signer=signer), fingerprint
+        own = next((f for f in found if any(same_mailbox(address, sender) for address in f.addresses)), None)
+        if own is None:
+            other, *_ = found
+            signer = next(iter(other.addresses), None)
+            return Verdict(state=State.NOT_THE_SENDER, words=_WORDS_OTHER, signer=signer), other.fingerprint
+        # The signature's own time proves nothing: whoever has an old key can write any.
+        expired = own.expired(self.now)
+        state, words = _OPENPGP[messages.State.EXPIRED] if expired else (State.GOOD, _WORDS_GOOD)
+        signer = next(address for address in own.addresses if same_mailbox(address, sender))
+        return Verdict(state=state, words=words, signer=signer), own.fingerprint
 
-    def _signers(self, signatures: messages.Signatures) -> dict[str, tuple[str, ...]]:
-        known = (facts(certificate, self.now) for certificate in self.keyring.certificates)
-        addresses = {fact.fingerprint: fact.addresses for fact in known}
-        return {fingerprint: addresses.get(fingerprint, ()) for fingerprint in signatures.signers}
+    def _signers(self, signatures: messages.Signatures) -> list[Facts]:
+        known = {fact.fingerprint: fact for fact in (facts(c, self.now) for c in self.keyring.certificates)}
+        return [known[fingerprint] for fingerprint in signatures.signers]
 
 
 def _is_noise(content: bytes) -> bool:
