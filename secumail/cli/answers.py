@@ -215,3 +215,24 @@ class Decided(TypedDict):
     done: bool
     code: str | None
     words: str | None
+
+
+class Certificate(TypedDict):
+    """One of GET /certificates. `revoked` and `reason` are None for one that is not."""
+
+    serial: str
+    kind: str
+    account: str | None
+    address: str
+    begins: str
+    ends: str
+    status: str
+    revoked: str | None
+    reason: str | None
+
+
+class CertificateShown(TypedDict):
+    """GET /certificates/{serial}."""
+
+    certificate: Certificate
+    pem: str

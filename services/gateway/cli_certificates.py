@@ -4,11 +4,12 @@ import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
 
+from secumail.cli.answers import Certificate, CertificateShown
 from secumail.cli.client import Client, logged_in
 from secumail.cli.output import Json, chosen, emit, local, pairs, say, short, size, tabulate
 from secumail.errors import Refused
@@ -67,7 +68,7 @@ def show(
 ) -> None:
     """One certificate."""
     with logged_in() as client:
-        shown = client.get(f"/certificates/{_serial(client, serial)}")
+        shown: CertificateShown = client.get(f"/certificates/{_serial(client, serial)}")
     if as_json:
         emit(shown)
     elif pem:
@@ -84,7 +85,9 @@ def revoke(
 ) -> None:
     """Revoke a certificate for good. The next one is made when it is needed."""
     with logged_in() as client:
-        shown = client.post(f"/certificates/{_serial(client, serial)}/revoke", {"reason": reason.value})
+        shown: CertificateShown = client.post(
+            f"/certificates/{_serial(client, serial)}/revoke", {"reason": reason.value}
+        )
     if as_json:
         emit(shown)
     else:
@@ -116,7 +119,7 @@ def export(
     say(f"Written: {output} ({size(len(p12))}). Delete it when your mail program has it.", error=True)
 
 
-def _rows(client: Client, every: bool) -> Iterator[dict[str, Any]]:
+def _rows(client: Client, every: bool) -> Iterator[Certificate]:
     cursor: str | None = None
     while True:
         page = client.get("/certificates", all=every or None, cursor=cursor)
@@ -145,7 +148,7 @@ def _serials(client: Client) -> Iterator[str]:
             raise
 
 
-def _tell(row: dict[str, Any]) -> None:
+def _tell(row: Certificate) -> None:
     begins, ends, state, reason = _state(row)
     pairs(
         (
@@ -158,5 +161,5 @@ def _tell(row: dict[str, Any]) -> None:
     )
 
 
-def _state(row: dict[str, Any]) -> tuple[str, str, str, str]:
+def _state(row: Certificate) -> tuple[str, str, str, str]:
     return local(row["begins"])[:10], local(row["ends"])[:10], row["status"], row["reason"] or ""

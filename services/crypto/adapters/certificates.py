@@ -168,31 +168,17 @@ class Register:
                 return der
         query = {"issuer": issuing.id, "revoked": {"$exists": True}, "ends": {"$gt": now - _LISTED_AFTER_END}}
         entries = [entry async for d in self._certificates.find(query) if (entry := _revoked(d)) is not None]
-        number = kept["number"] + 1 if kept else 1
-        made = await asyncio.to_thread(revocation.crl, issuing, entries, number, now)
-        return await self._keep(issuing.id, number, {"revoked": revoked, "made": now, "der": made})
-
-    async def _keep(self, issuer: str, number: int, made: Document) -> bytes:
-        """The list, if no other replica has made one of this number meanwhile; else that one."""
-        if number == 1:
-            try:
-                await self._crls.insert_one({"_id": issuer, "number": number, **made})
-            except DuplicateKeyError:
-                return await self._kept(issuer)
-        else:
-            query = {"_id": issuer, "number": number - 1}
-            done = await self._crls.update_one(query, {"$set": {"number": number, **made}})
-            if done.matched_count == 0:
-                return await self._kept(issuer)
-        der: bytes = made["der"]
-        return der
-
-    async def _kept(self, issuer: str) -> bytes:
-        kept = await self._crls.find_one({"_id": issuer})
-        if kept is None:
-            raise Transient("crl-gone")
-        der: bytes = kept["der"]
-        return der
+        last = kept["number"] if kept else 0
+        # Rising after the database was put back from a backup, too: readers remember the last number they saw.
+        number = max(last + 1, int(now.timestamp()))
+        list_ = await asyncio.to_thread(revocation.crl, issuing, entries, number, now)
+        made = {"_id": issuing.id, "number": number, "revoked": revoked, "made": now, "der": list_}
+        try:
+            await self._crls.replace_one({"_id": issuing.id, "number": last}, made, upsert=True)
+        except DuplicateKeyError:
+            # Another replica was faster; its list is the one.
+            return await self.crl(issuing)
+        return list_
 
     async def _read(self, d: Document) -> Registered:
         certificate, address = _decode(await self._scope.unwrap(d["sealed"], _context(d["_id"])))

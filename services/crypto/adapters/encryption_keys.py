@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from secumail.directory import Directory, Entry, normal
-from secumail.errors import Refused, SecuMailError
+from secumail.errors import Refused, SecuMailError, Transient
 from secumail.sealing import decryption
 from secumail.sealing.kms import Scope
 from secumail.store.client import Collection, Document, DuplicateKeyError, PyMongoError
@@ -111,8 +111,8 @@ class StoredEncryptionKeys:
                 continue
             try:
                 newest = await self.encryption(ending.account, ending.address)
-            except Refused:
-                continue  # suspended or gone: whoever comes back gets a new one when it is needed
+            except (Refused, Transient):
+                continue  # suspended or gone, or had too many today: they get a new one when it is needed
             if newest.serial_number != ending.certificate.serial_number:
                 done += 1
         return done
