@@ -242,9 +242,15 @@ def key_names(certificate: bytes) -> frozenset[str]:
 
 
 @lru_cache(1024)
-def signer(signing: bytes) -> pysequoia.PySigner:
-    """What signs with a key's signing part."""
-    return pysequoia.Tsk.from_bytes(signing).signer()
+def unlocked(signing: bytes, password: str | None = None) -> pysequoia.PySigner:
+    """What signs with a key's signing part; Refused where it is locked with another password."""
+    try:
+        return pysequoia.Tsk.from_bytes(signing).signer(password)
+    except FAULTS:
+        raise Refused(
+            "key-locked", "The OpenPGP key is locked with another password, or can't sign.",
+            "Give its password, or a key with a secret signing subkey.",
+        ) from None  # fmt: skip
 
 
 @lru_cache(1024)

@@ -30,7 +30,7 @@ from secumail.errors import Refused
 from services.crypto.errors import Damaged, NotForKeys, Reason, Unreadable
 from services.crypto.openpgp import compressed
 from services.crypto.openpgp.compressed import SIGNATURE_LIMIT
-from services.crypto.openpgp.keys import FAULTS, decryption_parts, key_names, parse, recipient
+from services.crypto.openpgp.keys import FAULTS, decryption_parts, key_names, parse, recipient, unlocked
 
 CONTENT_LIMIT = 64 * 2**20
 """Bytes of content: a small message can hold gigabytes of zeros."""
@@ -101,15 +101,20 @@ def encrypt(
     ask for version 2. Refused for a certificate that can't be encrypted to now, for none at all, and for more than
     RECIPIENT_LIMIT.
     """
+    if not 1 <= len(certs) + len(passwords) <= RECIPIENT_LIMIT:
+        raise Refused(
+            "recipient-count", f"Content is encrypted to 1 to {RECIPIENT_LIMIT} recipients at once.",
+            "Send it in several mails.",
+        )  # fmt: skip
     now = datetime.now(UTC)
     recipients = [recipient(certificate, now) for certificate in certs]
-    by = _signer(signer, signer_password) if signer is not None else None
+    by = unlocked(signer, signer_password) if signer is not None else None
     return pysequoia.encrypt(content, recipients=recipients, signer=by, passwords=list(passwords)).decode("ascii")
 
 
 def sign_detached(content: bytes, signer: bytes, *, signer_password: str | None = None) -> str:
     """An armored signature; `signer` is a key's signing part, which `signer_password` unlocks."""
-    return pysequoia.sign(_signer(signer, signer_password), content, mode=SignatureMode.DETACHED).decode("ascii")
+    return pysequoia.sign(unlocked(signer, signer_password), content, mode=SignatureMode.DETACHED).decode("ascii")
 
 
 def digest_name(signature: str) -> str:
@@ -163,17 +168,6 @@ def _signers(content: bytes, signatures: Sequence[bytes], named: _Named) -> list
             continue
         signers += [good.certificate.upper() for good in verified.valid_sigs]
     return signers
-
-
-def _signer(secret: bytes, password: str | None) -> pysequoia.PySigner:
-    try:
-        return pysequoia.Tsk.from_bytes(secret).signer(password)
-    except FAULTS:
-        raise Refused(
-            "key-locked",
-            "The OpenPGP key is locked with another password, or can't sign.",
-            "Give its password, or a key with a secret signing subkey.",
-        ) from None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from openpgp.types import StringToKey
 from openpgp.util import encrypt_session_key_to_recipient
 from pysequoia.packet import PacketPile
 
+from secumail.errors import Refused
 from services.crypto.errors import Damaged, NotForKeys, NotOpened, Unreadable
 from services.crypto.openpgp import keys, messages
 
@@ -73,6 +74,11 @@ def test_what_is_encrypted_to_our_keys_is_of_the_version_that_gpg_and_thunderbir
     for mail in (messages.encrypt(b"x", CERTIFICATES), messages.encrypt(b"x", [], passwords=["p"])):
         *_, data = PacketParser(dearmored(mail))
         assert data.value.kind == "seipd-v1"
+
+
+def test_nothing_is_encrypted_for_nobody() -> None:
+    with pytest.raises(Refused, match="1 to 5000 recipients"):
+        messages.encrypt(b"Hello", [])
 
 
 @settings(max_examples=60, deadline=None)
