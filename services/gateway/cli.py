@@ -163,6 +163,11 @@ def read(
         show_mail(mail)
 
 
+def _layers(mail: Mail) -> list[str]:
+    """What is said of the layers; the signature has a line of its own."""
+    return [layer["words"] for layer in mail["layers"] if layer["words"] != mail["signature"]["words"]]
+
+
 def show_mail(mail: Mail) -> None:
     """A mail for a person: header, signature in words, attachments, text."""
     hidden = f"A picture hides a mail for you: secumail read {short(mail['id'])} --reveal" if mail["hidden"] else ""
@@ -176,7 +181,7 @@ def show_mail(mail: Mail) -> None:
             *((("Cc", ", ".join(mail["cc"])),) if mail["cc"] else ()),
             ("Date", mail["date"]),
             ("Subject", mail["subject"]),
-            *(("Protection", layer["words"]) for layer in mail["layers"]),
+            *(("Protection", words) for words in _layers(mail)),
             ("Signature", mail["signature"]["words"]),
             *attachments,
             *((("Hidden", hidden),) if hidden else ()),
