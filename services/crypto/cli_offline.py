@@ -2,6 +2,7 @@
 
 import base64
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -73,10 +74,9 @@ def protect(
     secret = form in (Wanted.SYMMETRIC, Wanted.ZIP)
     unlocking = passwords[1:] if secret else passwords
     signing = key_files.read([_read(sign_with)], unlocking) if sign_with else None
-    recipients = key_files.read([_read(path) for path in to or ()])
+    recipients = _recipients(to or (), passwords[:1] if secret else ())
     chosen = _chosen(recipients, signing) if form is Wanted.AUTO else Form(form)
-    for_whom = Recipients(tuple(recipients.recipients()), tuple(recipients.openpgp), passwords[:1] if secret else ())
-    mail = protected(_read(file), chosen, for_whom, signing.signer(unlocking) if signing else None, datetime.now(UTC))
+    mail = protected(_read(file), chosen, recipients, signing.signer(unlocking) if signing else None, datetime.now(UTC))
     _write(output, mail)
     if as_json and output != _STDIO:
         emit({"file": str(output), "bytes": len(mail), "form": chosen, "signed": signing is not None})
@@ -131,8 +131,22 @@ def _words(form: Form, *, signed: bool) -> str:
     return WORDS[form] if signed else f"{WORDS[form].replace('Signed and encrypted', 'Encrypted')} It is not signed."
 
 
-def _chosen(recipients: Keys, signing: Keys | None) -> Form:
-    certificates = recipients.recipients()
+def _recipients(files: Sequence[Path], passwords: tuple[str, ...]) -> Recipients:
+    # Each file for itself: a recipient who is passed over would not be missed.
+    found = [key_files.read([_read(path)]) for path in files]
+    for path, keys in zip(files, found, strict=True):
+        if not keys.certificates and not keys.openpgp:
+            raise Refused(
+                "recipient-without-certificate",
+                f"{path} holds a private key, but no certificate.",
+                "Give the recipient's certificate (PEM, DER) or OpenPGP public key.",
+            )
+    certificates = (certificate for keys in found for certificate in keys.people())
+    return Recipients(tuple(certificates), tuple(key for keys in found for key in keys.openpgp), passwords)
+
+
+def _chosen(recipients: Recipients, signing: Keys | None) -> Form:
+    certificates = recipients.certificates
     if certificates and recipients.openpgp:
         raise Refused(
             "mixed-recipients",

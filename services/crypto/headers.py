@@ -79,43 +79,45 @@ def without_bcc(raw: bytes) -> bytes:
 class Revealed:
     """A mail as its reader is shown it.
 
-    `protected`: whether its fields come from the payload; `forged`: From inside and outside differ and nothing
+    `whole`: whether all its fields come from the payload; `forged`: From inside and outside differ and nothing
     proves the one inside, so the one outside is shown.
     """
 
     mail: bytes
-    protected: bool
+    whole: bool
     forged: bool = False
 
 
-def is_protected(payload: Entity) -> bool:
-    """Whether the payload of a signed or encrypted mail has the mail's header fields: RFC 9788 (hp), the drafts
-    before it (protected-headers), or without a mark a whole mail that was signed as it is."""
-    return any(payload.type.get(mark) for mark in _MARKS) or payload.field(b"from") is not None
+def names_author(payload: Entity) -> bool:
+    """Whether the payload of a signed or encrypted mail is a mail by itself: then nothing around it counts."""
+    return payload.field(b"from") is not None
 
 
 def reveal(payload: bytes, outer: bytes, *, proven: bool) -> Revealed:
     """The mail as shown: the payload with its own header fields, without all that header protection added.
 
-    `outer` is the mail it was found in (only its header counts). Where the payload has header fields, no field of the
-    outer header is shown but those that were put on the mail on its way (RFC 9788 section 4.3). `proven` says
+    `outer` is the mail it was found in (only its header counts). Of a payload that has the mail's header, no field of
+    the outer header is shown but those that were put on the mail on its way (RFC 9788 section 4.3). `proven` says
     that the payload is signed by who its From names: without that, a From that differs from the outer one
-    counts for nothing (section 4.4).
+    counts for nothing (section 4.4). Programs before RFC 9788 put some fields only into the payload, and most programs
+    none: the outer ones are shown for those that are missing.
     """
     inner, outside = entity.read(payload), entity.read(outer)
     forged = False
-    if is_protected(inner):
+    if names_author(inner):
         forged = not proven and not _same_from(inner, outside)
-        shown_outer = (*_ON_THE_WAY, b"from") if forged else _ON_THE_WAY
-        kept = [field for field in outside.fields if field.name in shown_outer]
-        dropped = [field for field in inner.fields if field.name in (*_NOWHERE, *shown_outer)]
+        theirs = (*_ON_THE_WAY, b"from") if forged else _ON_THE_WAY
+        kept = [field for field in outside.fields if field.name in theirs]
+        dropped = [field for field in inner.fields if field.name in (*_NOWHERE, *theirs)]
     else:
-        kept = [field for field in outside.fields if not _is_structural(field) and field.name not in _NOWHERE]
-        dropped = [field for field in inner.fields if not _is_structural(field)]
+        marked = any(inner.type.get(mark) for mark in _MARKS)
+        own = {field.name for field in inner.fields} - {*_ON_THE_WAY} if marked else set()
+        kept = [f for f in outside.fields if not _is_structural(f) and f.name not in (*_NOWHERE, *own)]
+        dropped = [f for f in inner.fields if not _is_structural(f) and f.name not in own - {*_NOWHERE}]
     edits = [Edit(0, inner.begin, b"".join(outside.line(field) for field in kept))]
     edits += [Edit(field.begin, field.end, b"") for field in dropped]
     edits += [*without_parameters(inner, *_MARKS), *legacy_display.removed(inner)]
-    return Revealed(edited(payload, with_header_ended(inner, edits)), is_protected(inner), forged)
+    return Revealed(edited(payload, with_header_ended(inner, edits)), names_author(inner), forged)
 
 
 def senders(mail: Entity) -> tuple[str, ...]:

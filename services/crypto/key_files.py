@@ -54,16 +54,17 @@ class Keys:
         found = ((by_public.get(_public_of(certificate)), certificate) for certificate in self.certificates)
         return [DecryptionKey(key, certificate) for key, certificate in found if key is not None]
 
-    def recipients(self) -> list[x509.Certificate]:
-        """The certificates of people: those of authorities may lie beside them."""
-        return [certificate for certificate in self.certificates if not _is_authority(certificate)]
+    def people(self) -> list[x509.Certificate]:
+        """The certificates of people. Those of authorities may lie beside them; one that lies alone is somebody's
+        own, signed by itself."""
+        return [c for c in self.certificates if not _is_authority(c)] or self.certificates[:1]
 
     def signer(self, passwords: Sequence[str] = ()) -> Signer:
         """Who signs with these keys, unlocked by one of the passwords; Refused where that is nobody or not clear."""
         if len(self.secrets) == 1 and not self.private:
             return OpenPGPSigner(self.secrets[0], self.openpgp[0], _unlocking(self.secrets[0], passwords))
-        pairs = [pair for pair in self.pairs() if not _is_authority(pair.certificate)]
-        signing = [pair for pair in pairs if _signs(pair.certificate)]
+        people = self.people()
+        signing = [pair for pair in self.pairs() if pair.certificate in people and _signs(pair.certificate)]
         if self.secrets or len(signing) != 1:
             raise Refused(
                 "signing-key",
@@ -72,7 +73,7 @@ class Keys:
             )
         pair, addresses = signing[0], set(mailboxes(signing[0].certificate))
         others = [certificate for certificate in self.certificates if certificate != pair.certificate]
-        own = (c for c in others if encrypts(c) and not _is_authority(c) and addresses & set(mailboxes(c)))
+        own = (c for c in people if c in others and encrypts(c) and addresses & set(mailboxes(c)))
         chain = tuple(certificate for certificate in others if _is_authority(certificate))
         return SmimeSigner(pair.private, pair.certificate, chain, next(own, None))
 

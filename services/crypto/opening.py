@@ -220,12 +220,12 @@ class _Reading:
     def _reveal(self, payload: bytes, *, proven: bool) -> None:
         shown = headers.reveal(payload, self.mail, proven=proven)
         self.mail = shown.mail
-        self.forged_from = shown.forged or (self.forged_from and not shown.protected)
+        self.forged_from = shown.forged or (self.forged_from and not shown.whole)
 
     def _from(self, payload: bytes) -> str:
         """Who has to have signed: From of what is signed, if it has one."""
         inner = entity.read(payload)
-        return headers.sender(inner if headers.is_protected(inner) else entity.read(self.mail))
+        return headers.sender(inner if headers.names_author(inner) else entity.read(self.mail))
 
     def _decrypted(self, layer: Layer) -> messages.Opened:
         ring = self.keyring

@@ -27,8 +27,7 @@ def write_base64(out: BytesIO, data: bytes) -> None:
         out.write(b"\r\n".join(_BLOCK.unpack(binascii.b2a_base64(room[at : at + step], newline=False))))
         out.write(b"\r\n")
     rest = binascii.b2a_base64(room[whole:], newline=False)
-    for at in range(0, len(rest), 76):
-        out.write(rest[at : at + 76] + b"\r\n")
+    out.write(b"".join([rest[at : at + 76] + b"\r\n" for at in range(0, len(rest), 76)]))
 
 
 def quoted_printable(text: bytes) -> bytes | None:

@@ -148,6 +148,21 @@ def test_the_opened_mail_is_for_its_reader_alone(call: Run, files: Path) -> None
     assert stat.S_IMODE((files / "got.eml").stat().st_mode) == 0o600
 
 
+def test_a_certificate_that_signed_itself_is_a_recipient_and_not_passed_over(call: Run, files: Path) -> None:
+    """As `openssl req -x509` makes it: for encryption, and a CA."""
+    bob = people().bob
+    old = bob.certificate
+    builder = x509.CertificateBuilder(old.subject, old.subject, old.public_key(), 7)
+    builder = builder.not_valid_before(old.not_valid_before_utc).not_valid_after(old.not_valid_after_utc)
+    made = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    (files / "self.pem").write_bytes(made.sign(bob.private, hashes.SHA256()).public_bytes(Encoding.PEM))
+    key = ("--key", "self.pem", "--key", "bob-key.der")
+    assert call("protect", "mail.eml", "--to", "bob.pem", "--to", "self.pem", "-o", "out.eml").exit_code == 0
+    assert WORDS in call("open", "out.eml", *key).stdout
+    both = call("protect", "mail.eml", "--to", "self.pem", "--sign-with", "alice.pem", "--json", "-o", "out.eml")
+    assert json.loads(both.stdout)["form"] == "smime-cbc"
+
+
 def test_auto_takes_gcm_where_a_certificate_says_it_is_read(call: Run, files: Path) -> None:
     bob = people().bob
     # SMIMECapabilities with AES-256-GCM (RFC 4262).
@@ -237,6 +252,10 @@ def test_nothing_in_a_mail_steers_the_terminal(call: Run, files: Path) -> None:
         (
             ("protect", "mail.eml", "--to", "bob.pem", "--sign-with", "alice.pgp", "-o", "x"),
             "This key can't sign an S/MIME mail.",
+        ),
+        (
+            ("protect", "mail.eml", "--to", "bob-key.der", "--sign-with", "alice.pem", "-o", "x"),
+            "bob-key.der holds a private key, but no certificate.",
         ),
         (("protect", "mail.eml", "--form", "zip", "-o", "x"), "This form needs a password."),
         (("open", "mail.eml", "--key", "bob.p12"), "A key's file is locked with another password"),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secumail import entity
 from services.crypto.headers import protect, reveal
 
 
@@ -272,13 +273,22 @@ def test_a_payload_without_header_fields_gets_those_outside() -> None:
     assert mail.get_content() == "Hello"
 
 
+def test_a_program_before_the_rfc_hides_only_the_subject() -> None:
+    """Enigmail's way: the Subject alone is inside, all other fields are outside."""
+    payload = b'Content-Type: text/plain; protected-headers="v1"\r\nSubject: Inside\r\n\r\nHello'
+    revealed = reveal(payload, OUTSIDE, proven=False)
+    mail = parsed(revealed.mail)
+    assert (mail.get_all("Subject"), mail["From"]) == (["Inside"], "Alice <alice@example.net>")
+    assert not revealed.forged
+
+
 # --- any bytes ------------------------------------------------------------------------------------------------
 
 
 @given(st.binary(max_size=300), st.binary(max_size=100), st.sampled_from(["cipher", "clear"]), st.booleans())
 def test_any_bytes_are_protected_and_revealed(raw: bytes, outer: bytes, mode: str, proven: bool) -> None:
     payload, around = protect(raw, "cipher" if mode == "cipher" else "clear")
-    assert reveal(payload, around + b"\r\n", proven=proven).protected
+    assert reveal(payload, around + b"\r\n", proven=proven).whole is (entity.read(raw).field(b"from") is not None)
     assert reveal(raw, outer, proven=proven).mail is not None
 
 
