@@ -65,6 +65,17 @@ def test_gpgsm_reads_the_legacy_format(key, certificate, chain, tmp_path_factory
     assert b"secret keys imported: 1" in done.stderr
 
 
+def test_nss_as_in_thunderbird_reads_either_format(key, certificate, chain, tmp_path):
+    if shutil.which("pk12util") is None:
+        pytest.skip("NSS's tools are not installed")
+    subprocess.run(["certutil", "-N", "-d", f"sql:{tmp_path}", "--empty-password"], capture_output=True, check=True)
+    for format_ in Format:
+        (tmp_path / "a.p12").write_bytes(export(key, certificate, chain, "alice", PASSWORD, format_))
+        options = ("-i", str(tmp_path / "a.p12"), "-d", f"sql:{tmp_path}", "-W", PASSWORD)
+        done = subprocess.run(["pk12util", *options], capture_output=True, check=False)
+        assert b"IMPORT SUCCESSFUL" in done.stdout, done.stderr
+
+
 @pytest.mark.parametrize("length", [0, PASSWORD_AT_LEAST - 1, PASSWORD_AT_MOST + 1])
 def test_a_password_that_is_too_short_or_too_long_is_refused(key, certificate, length):
     with pytest.raises(Refused) as refusal:
