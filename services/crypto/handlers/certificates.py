@@ -94,10 +94,10 @@ class Certificates:
         entry = await self._directory.address(command.address)
         if entry is None:
             raise Refused("no-such-person", "Nobody here has this address.", "Look at the address.", 404)
-        certificate = await self._refusable(entry.account, command.address)
+        certificate = await self._encryption(entry.account, command.address)
         return PersonsCertificate(pem=_pem(certificate, *self._chain_of(certificate)))
 
-    async def _refusable(self, account: UUID, address: str) -> x509.Certificate:
+    async def _encryption(self, account: UUID, address: str) -> x509.Certificate:
         try:
             return await self._keys.encryption(account, address)
         except Transient as error:
