@@ -14,7 +14,7 @@ from secumail.multipart_signed import is_canonical
 from services.crypto import headers, layers
 from services.crypto.forms import Form
 from services.crypto.openpgp import messages
-from services.crypto.openpgp.keys import facts
+from services.crypto.openpgp.keys import usable
 from services.crypto.smime.enveloped import Cipher, envelop
 from services.crypto.smime.signing import SigningKey, detached_signature, opaque_signature
 
@@ -67,7 +67,7 @@ class OpenPGPSigner:
 
     def own(self, now: datetime) -> bytes | None:
         """The certificate by which the sender reads the mail too; None where it is for signing only."""
-        return self.certificate if facts(self.certificate, now).encrypts else None
+        return self.certificate if usable(self.certificate, now) else None
 
     def __repr__(self) -> str:
         return "OpenPGPSigner(...)"
