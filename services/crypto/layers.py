@@ -170,6 +170,7 @@ class Kind(StrEnum):
     ZIP = "zip"
     INLINE = "openpgp-inline"
     EMBEDDED = "embedded"
+    MANGLED = "signed-unreadable"
     UNREADABLE = "unreadable"
 
 
@@ -223,14 +224,14 @@ def _encrypted_layer(mail: Entity) -> Layer:
 
 
 def _signed_layer(mail: Entity) -> Layer:
-    parts = list(mail.parts())
-    if len(parts) != 2:
-        return Layer(Kind.UNREADABLE)
-    payload, signature = parts
+    # Mailing lists put parts of their own behind the two; nobody has signed them.
+    payload, signature, *_ = (*mail.parts(), None, None)
+    if payload is None or signature is None:
+        return Layer(Kind.MANGLED)
     kinds = dict.fromkeys(SIGNATURE_TYPES, Kind.SIGNED) | {b"application/pgp-signature": Kind.PGP_SIGNED}
     kind = kinds.get(signature.type.token) or kinds.get(mail.type.get(b"protocol").lower())
     if kind is None:
-        return Layer(Kind.UNREADABLE)
+        return Layer(Kind.MANGLED)
     return Layer(kind, signature.content() if signature.type.token in kinds else b"", payload.whole())
 
 

@@ -68,9 +68,10 @@ _NOT_OPENED = {
     "what stands around it could carry it away.",
     Kind.INLINE: "The text holds OpenPGP inline, which is not opened: it protects neither header nor attachments.",
     Kind.COMPRESSED: "The mail is compressed (CMS), which isn't opened here.",
-    Kind.UNREADABLE: "The mail says it is signed or encrypted, but its parts can't be found.",
+    Kind.MANGLED: "The mail says it is signed, but the signature can't be found in it.",
+    Kind.UNREADABLE: "The mail says it is encrypted, but what is encrypted can't be found in it.",
 }
-_SHOWN_AS_IT_IS = (Kind.EMBEDDED, Kind.INLINE)
+_SHOWN_AS_IT_IS = (Kind.EMBEDDED, Kind.INLINE, Kind.MANGLED)
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,11 @@ class _Reading:
     def left(self, kind: Kind) -> Opened:
         """What is not opened, shown as it is or not at all."""
         self.layers.append(Judged(kind, "not-opened", _NOT_OPENED[kind]))
-        return self.done() if kind in _SHOWN_AS_IT_IS else self._nothing()
+        if kind is Kind.MANGLED:
+            self.signature = Verdict(state=State.UNREADABLE, words=_NOT_OPENED[kind])
+        # A signature that went missing inside an encrypted mail is what a change of AES-CBC leaves.
+        is_changed = kind is Kind.MANGLED and self.decrypted
+        return self.done() if kind in _SHOWN_AS_IT_IS and not is_changed else self._nothing()
 
     def refused(self, kind: Kind, reason: NotOpened) -> Opened:
         self.layers.append(Judged(kind, reason.code, reason.words))

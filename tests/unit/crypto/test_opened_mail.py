@@ -304,8 +304,6 @@ def test_a_mail_wrapped_again_and_again_is_not_opened_for_ever() -> None:
 @pytest.mark.parametrize(
     ("head", "body", "state"),
     [
-        (b"multipart/signed; protocol=x", b"", "not-opened"),
-        (b"multipart/signed; boundary=b", b"--b\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--", "not-opened"),
         (b"multipart/encrypted; boundary=b", b"--b\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--", "not-opened"),
         (b"application/pkcs7-mime", b"no DER", "not-opened"),
         (b"application/pkcs7-mime", b"0", "not-opened"),
@@ -317,6 +315,30 @@ def test_a_mail_wrapped_again_and_again_is_not_opened_for_ever() -> None:
 def test_a_mail_that_is_not_what_it_says_is_told_so(head: bytes, body: bytes, state: str) -> None:
     opened = read(FROM_ALICE + b"Content-Type: " + head + b"\r\n\r\n" + body)
     assert (opened.mail, opened.layers[-1].state) == (None, state)
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        (b"protocol=x", b"Hello"),
+        (b"boundary=b", b"--b\r\n\r\nHello\r\n--b--"),
+        (b"boundary=b", b"--b\r\n\r\nHello\r\n--b\r\n\r\ny\r\n--b--"),
+    ],
+)
+def test_a_signed_mail_without_a_signature_is_shown_and_told(head: bytes, body: bytes) -> None:
+    mail = FROM_ALICE + b"Content-Type: multipart/signed; " + head + b"\r\n\r\n" + body
+    opened = read(mail)
+    assert (opened.mail, opened.signature.state) == (mail, State.UNREADABLE)
+
+
+def test_what_a_mailing_list_adds_is_not_shown_as_signed() -> None:
+    mail = people().send(LETTER, Form.SIGNED)
+    boundary = mail.rpartition(b"\r\n--")[2][:-4]
+    footer = b"\r\n--" + boundary + b"\r\nContent-Type: text/plain\r\n\r\nTo unsubscribe\r\n"
+    end = mail.rindex(b"\r\n--" + boundary)
+    opened = read(mail[:end] + footer + mail[end:])
+    assert opened.signature.state is State.GOOD
+    assert opened.mail is not None and b"unsubscribe" not in opened.mail
 
 
 def test_compressed_content_is_named() -> None:
