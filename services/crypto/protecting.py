@@ -22,6 +22,8 @@ PASSWORD_AT_LEAST = 12
 PASSWORD_AT_MOST = 128
 FILE_NAME = "message.eml"
 
+_CHUNK = 1 << 20
+
 _CIPHERS = {
     Form.SMIME_CBC: (Cipher.CBC, layers.Smime.ENVELOPED),
     Form.SMIME_GCM: (Cipher.GCM, layers.Smime.AUTH_ENVELOPED),
@@ -189,7 +191,9 @@ def _zipped(content: bytes, password: str) -> bytes:
     # Mail is mostly base64, of which the fastest level takes off as much as the best.
     with pyzipper.AESZipFile(out, "w", pyzipper.ZIP_DEFLATED, compresslevel=1, encryption=pyzipper.WZ_AES) as file:
         file.setpassword(password.encode())
-        file.writestr(FILE_NAME, content)
+        with file.open(FILE_NAME, "w") as mail:
+            for at in range(0, len(content), _CHUNK):
+                mail.write(content[at : at + _CHUNK])
     return out.getvalue()
 
 
