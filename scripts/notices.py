@@ -33,6 +33,10 @@ SPDX: Mapping[str, str] = {
     "MIT License": "MIT",
 }
 
+# And those whose metadata name none: what the licence file inside says, and what the compiled library inside is under.
+UNNAMED: Mapping[str, str] = {"rpgp-py": "MIT"}
+BINDINGS: Mapping[str, str] = {"pysequoia": "Apache-2.0, with sequoia-openpgp inside: LGPL-2.0-or-later"}
+
 SERVERS = (
     ("RabbitMQ", "MPL-2.0", "message broker; in no image of SecuMail"),
     ("MongoDB Community Server", "SSPL-1.0", "database; in no image of SecuMail"),
@@ -72,6 +76,8 @@ def requirements(groups: Mapping[str, list[str]]) -> Iterator[Requirement]:
 
 def licence(package: Distribution) -> str:
     """The licence as an SPDX expression. A ValueError where the metadata leave it open."""
+    if (known := BINDINGS.get(package.name) or UNNAMED.get(package.name)) is not None:
+        return known
 
     def stated(field: str) -> list[str]:
         return package.metadata.get_all(field) or []

@@ -50,11 +50,16 @@ FILLED: Mapping[str, tuple[str, ...]] = {
 }
 """Codes that are put together at run time. `http-status`: any HTTP status without a code of its own (http-404)."""
 
+_SHOWN = frozenset({"unreadable-<reason>"})
+"""No errors but states of a layer, shown with the mail (services/crypto/errors.py)."""
+
 MEANINGS: Mapping[str, str] = {
     "author-forged": "The mail is not what the door took in: its text, envelope or author was changed in the spool."
     " Treat it as an attack on the database.",
     "author-not-accepted": "The mail was taken in by a service that may not take in mail of its origin.",
     "blob-gone": "A sealed part of the mail is not in the store. Restore it from a backup, then replay.",
+    "certificate-limit": "The account had as many certificates made as are allowed in a day (SECUMAIL_ISSUES_A_DAY)."
+    " The mail is tried again.",
     "claim-for-another": "The claim was made out to another service than the one that read it.",
     "claim-forged": "The claim's signature does not check. An identity file that does not belong to the keys"
     " (after a restore) does this to every mail; on one mail it is an attack.",
@@ -65,6 +70,7 @@ MEANINGS: Mapping[str, str] = {
     "claim-not-accepted": "The claim was made by a service whose word does not count at this step.",
     "claim-wrong-key": "The claim was sealed to another key, or for another mail or step.",
     "database-away": "At start the database did not answer for a minute. The process ends and is started again.",
+    "form-unknown": "The envelope wishes a form that crypto does not know: gateway and crypto differ in version.",
     "generation-unknown": "The event is ahead of the record: the database was put back to an older state.",
     "kms-away": "The PKCS#11 token does not answer, or has logged the service out and takes no new log-in.",
     "no-claim": "An event that must carry a claim has none.",
@@ -81,8 +87,9 @@ MEANINGS: Mapping[str, str] = {
     "publish-not-confirmed": "The broker did not take the message in ten seconds.",
     "record-gone": "The record vanished between two reads of it.",
     "sender-not-the-author": "The envelope's sender is not an address of the account that handed the mail in.",
-    "signing-key-gone": "A signing key was there and is gone: somebody removes documents beside us.",
     "signing-key-unknown": "The signing key in custody is not of a kind that this version uses.",
+    "signing-rate": "The account had as many mails signed as are allowed in a minute (SECUMAIL_SIGNATURES_A_MINUTE)."
+    " The mail is tried again.",
     "stage-contested": "Two workers moved the mail at once, and neither write is there. A replay decides it.",
     "tampered": "A sealed part does not open under its own key: it was changed or moved at rest.",
     "verdict-not-accepted": "The mail was let pass neither by dlp nor by one who is a reviewer now. A reviewer whose"
@@ -158,6 +165,8 @@ def _raised(module: ast.Module) -> Iterator[tuple[str, str, str]]:
         elif named in _KINDS or named == "super().__init__":
             code = _code(node.args[0])
         else:
+            continue
+        if code in _SHOWN:
             continue
         if _CODE.match(code) and code not in {f"{prefix}<fault>" for prefix in _PREFIXES.values()}:
             yield code, _KINDS.get(named, "Refused"), _words(node, texts)

@@ -53,6 +53,15 @@ from secumail.contracts.commands.openpgp import (
     PeerRow,
     RemovePeer,
 )
+from secumail.contracts.commands.protection import (
+    ChooseForms,
+    DecryptionKey,
+    FormRow,
+    Forms,
+    Layer,
+    OpenedMail,
+    OpenMail,
+)
 from secumail.contracts.commands.stego import Reveal, Revealed
 from secumail.contracts.events import (
     AccountChanged,
@@ -150,18 +159,20 @@ COMMANDS: tuple[Command, ...] = (
     GetCrl(issuer="0123456789abcdef"),
     GetIssuer(issuer="0123456789abcdef"),
     AskOcsp(request="MAA="),
+    ChooseForms(account=ACCOUNT, recipients=("bob@northwind.example",), form="smime"),
+    OpenMail(account=ACCOUNT, mail="RnJvbTo=", keys=(DecryptionKey(id="smime/1", kind="smime", secret="c2VjcmV0"),)),
     ListPeers(),
     AddPeer(address="bob@elsewhere.example", key="xjMEZw==", everyone=True),
     ConfirmPeer(id=PEER_ID, fingerprint=FINGERPRINT),
     RemovePeer(id=PEER_ID),
     GetOpenPGPKey(address="ada@northwind.example"),
     FindOpenPGPKey(hashed="iy9q119eutrkn8s1mk4r39qejnbu3n5q", local_part="ada", domain="northwind.example"),
-    Reveal(image="iVBORw0KGgo=", key="a2V5"),
     ShredAccount(account=ACCOUNT),
     ShredKeys(account=ACCOUNT),
     RenewAccount(account=ACCOUNT),
     RenewGrant(group="reviewers", wrap="d3JhcA=="),
     FormerKeysUnused(),
+    Reveal(image="iVBORw0KGgo=", key="a2V5"),
 )
 
 REPLIES: Mapping[str, Reply] = {
@@ -179,6 +190,12 @@ REPLIES: Mapping[str, Reply] = {
     "auth.set-roles": Done(),
     "auth.set-status": Done(),
     "auth.grant": Done(),
+    "crypto.choose-forms": Forms(rows=(FormRow(form="smime-gcm", because="wish", words="Signed and encrypted."),)),
+    "crypto.open-mail": OpenedMail(
+        mail="RnJvbTo=",
+        layers=(Layer(kind="smime-gcm", state="opened", words="Encrypted, and unchanged since."),),
+        signature=SignatureVerdict(state="good", words="Signed by its sender."),
+    ),
     "dlp.get-lists": ListsReply(lists="{}"),
     "dlp.put-lists": ListsReply(lists="{}"),
     "dlp.release": Done(),

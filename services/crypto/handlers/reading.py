@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeAlias
 from uuid import UUID
@@ -61,7 +62,10 @@ class Reading:
     async def _learn(self, account: UUID, signature: bytes, verdict: Verdict, trust: Trust, now: datetime) -> None:
         """What somebody outside can read, from a good signature of theirs."""
         peer = capabilities.learn(signature, verdict, trust, now)
-        if peer is not None and peer.certificate is not None:
+        if peer is None or peer.certificate is None:
+            return
+        # What can't be pinned (too many are) must not keep a mail from being read.
+        with suppress(Refused):
             await self._peers.learn(account, peer.address, smime_key(peer.certificate), "mail", peer.reads_gcm)
 
     async def open_mail(self, command: OpenMail, _actor: UUID | None) -> OpenedMail:

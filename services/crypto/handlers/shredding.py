@@ -37,5 +37,6 @@ class Shredding:
         await self._database["signing_keys"].delete_many({"_id": {"$gt": f"{account}/", "$lt": f"{account}0"}})
         for collection in ("decryption_keys", "openpgp_keys"):
             await self._database[collection].delete_many({"account": account})
+        await self._database["peers"].delete_many({"owner": str(account)})
         await self._acts.record(actor, "keys-shredded", account)
         return Done()

@@ -94,10 +94,15 @@ async def own_key(door: Behind, session: Asking) -> Response:
 
 
 @directory.get("/policy", operation_id="webKeyPolicy", response_class=Response)
-@directory.get("/{domain}/policy", operation_id="webKeyPolicyOfDomain", response_class=Response)
 async def policy() -> Response:
     """The directory's policy: it is here, and has no rules. Public."""
     return Response(b"", media_type="text/plain", headers=_CACHED)
+
+
+@directory.get("/{domain}/policy", operation_id="webKeyPolicyOfDomain", response_class=Response)
+async def policy_of(domain: str) -> Response:
+    """The same by the advanced method, whatever the domain. Public."""
+    return await policy()
 
 
 @directory.get("/hu/{hashed}", operation_id="webKey", response_class=Response)
