@@ -103,7 +103,8 @@ def read_request(der: bytes, issuing: Sequence[Authority]) -> Asked | bytes:
     except Exception:
         # A stranger's bytes: what else malformed ASN.1 raises is an open set.
         return MALFORMED
-    if nonce is not None and not 1 <= len(nonce) <= NONCE_LIMIT:
+    # Serial numbers are positive (RFC 5280 section 4.1.2.2); the library reads others, and can't answer them.
+    if request.serial_number < 0 or (nonce is not None and not 1 <= len(nonce) <= NONCE_LIMIT):
         return MALFORMED
     for authority in issuing:
         if (name, key) == _hashes(authority, algorithm):
