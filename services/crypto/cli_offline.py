@@ -70,6 +70,8 @@ def protect(
     The sender is always among those who can read it, if the sender's key is for encryption too. With --form password
     or zip the first password of --password-stdin is the mail's, the others unlock the sender's key.
     """
+    if to and form in (Wanted.SIGNED, Wanted.SYMMETRIC, Wanted.ZIP):
+        raise typer.BadParameter(f"A mail of --form {form} is encrypted to no key: leave out --to.")
     passwords = _passwords(file, password_stdin)
     secret = form in (Wanted.SYMMETRIC, Wanted.ZIP)
     unlocking = passwords[1:] if secret else passwords
@@ -141,18 +143,19 @@ def _recipients(files: Sequence[Path], passwords: tuple[str, ...]) -> Recipients
                 f"{path} holds a private key, but no certificate.",
                 "Give the recipient's certificate (PEM, DER) or OpenPGP public key.",
             )
-    certificates = (certificate for keys in found for certificate in keys.people())
-    return Recipients(tuple(certificates), tuple(key for keys in found for key in keys.openpgp), passwords)
-
-
-def _chosen(recipients: Recipients, signing: Keys | None) -> Form:
-    certificates = recipients.certificates
-    if certificates and recipients.openpgp:
+    certificates = tuple(certificate for keys in found for certificate in keys.people())
+    openpgp = tuple(key for keys in found for key in keys.openpgp)
+    if certificates and openpgp:
         raise Refused(
             "mixed-recipients",
             "Some recipients have certificates and some have OpenPGP keys: one mail has one form.",
             "Protect it once for each kind.",
         )
+    return Recipients(certificates, openpgp, passwords)
+
+
+def _chosen(recipients: Recipients, signing: Keys | None) -> Form:
+    certificates = recipients.certificates
     if certificates:
         return Form.SMIME_GCM if all(map(key_files.reads_gcm, certificates)) else Form.SMIME_CBC
     if recipients.openpgp:

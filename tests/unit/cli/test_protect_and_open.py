@@ -243,9 +243,12 @@ def test_nothing_in_a_mail_steers_the_terminal(call: Run, files: Path) -> None:
         (("protect", "mail.eml", "-o", "x"), "It is not said how to protect the mail."),
         (("protect", "mail.eml", "--to", "mail.eml", "-o", "x"), "A file holds no key and no certificate"),
         (("protect", "mail.eml", "--to", "alice.pem", "-o", "x"), "A recipient's certificate is for signing only."),
-        (
-            ("protect", "mail.eml", "--to", "bob.pem", "--to", "bob-public.pgp", "-o", "x"),
-            "Some recipients have certificates and some have OpenPGP keys",
+        *(
+            (
+                ("protect", "mail.eml", "--to", "bob.pem", "--to", "bob-public.pgp", "--form", form, "-o", "x"),
+                "Some recipients have certificates and some have OpenPGP keys",
+            )
+            for form in ("auto", "smime-cbc", "openpgp")
         ),
         (("protect", "mail.eml", "--sign-with", "bob.pem", "-o", "x"), "The file to sign with doesn't hold one"),
         (("protect", "mail.eml", "--sign-with", "alice-public.asc", "-o", "x"), "The file to sign with doesn't hold"),
@@ -279,6 +282,8 @@ def test_a_fault_is_named_with_its_fix(call: Run, files: Path, arguments: tuple[
         ("open",),
         ("open", "-", "--password-stdin"),
         ("open", "mail.eml", "--json", "-o", "-"),
+        ("protect", "mail.eml", "-o", "x", "--form", "signed", "--to", "bob.pem", "--sign-with", "alice.pem"),
+        ("protect", "mail.eml", "-o", "x", "--form", "zip", "--to", "bob.pem", "--password-stdin"),
     ],
 )
 def test_a_wrong_call_ends_with_2(call: Run, arguments: tuple[str, ...]) -> None:
