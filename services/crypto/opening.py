@@ -68,7 +68,7 @@ _NOT_OPENED = {
     "what stands around it could carry it away.",
     Kind.INLINE: "The text holds OpenPGP inline, which is not opened: it protects neither header nor attachments.",
     Kind.COMPRESSED: "The mail is compressed (CMS), which isn't opened here.",
-    Kind.MANGLED: "The mail says it is signed, but the signature can't be found in it.",
+    Kind.MANGLED: "The mail says it is signed, but no signature can be read in it.",
     Kind.UNREADABLE: "The mail says it is encrypted, but what is encrypted can't be found in it.",
 }
 _SHOWN_AS_IT_IS = (Kind.EMBEDDED, Kind.INLINE, Kind.MANGLED)
@@ -180,10 +180,13 @@ class _Reading:
             case Kind.OPAQUE:
                 self._signed(layer.kind, *self._opaque(layer.content))
             case Kind.PGP_SIGNED:
-                signatures = _verified(layer, self.keyring.certificates)
-                self._signed(layer.kind, layer.payload, *self._openpgp(signatures, layer.payload))
+                self._signed(layer.kind, layer.payload, *self._detached_openpgp(layer))
 
     def done(self) -> Opened:
+        """The mail as shown, with no layer left."""
+        if self.unproven and self.signature.state is State.TAMPERED:
+            # Changed was what is encrypted, and the encryption itself would not have shown it.
+            return self.refused(Kind.ENVELOPED, _changed())
         return Opened(self.mail, tuple(self.layers), self.signature, not self.unproven, self.forged_from)
 
     def left(self, kind: Kind) -> Opened:
@@ -196,6 +199,7 @@ class _Reading:
         return self.done() if kind in _SHOWN_AS_IT_IS and not is_changed else self._nothing()
 
     def refused(self, kind: Kind, reason: NotOpened) -> Opened:
+        """Nothing is shown, for this reason."""
         self.layers.append(Judged(kind, reason.code, reason.words))
         return self._nothing()
 
@@ -214,9 +218,7 @@ class _Reading:
 
     def _signed(self, kind: Kind, payload: bytes, verdict: Verdict, fingerprint: str | None = None) -> None:
         if verdict.state is State.TAMPERED and self.decrypted:
-            raise NotOpened(
-                "tampered", "The mail was changed after it was signed and encrypted; nothing of it is shown."
-            )
+            raise _changed()
         self.layers.append(Judged(kind, verdict.state, verdict.words, fingerprint))
         self.signature = verdict
         self.unproven = self.unproven and verdict.state in _NO_PROOF
@@ -256,6 +258,13 @@ class _Reading:
         if (inside := self._from(payload)) != address:
             _, verdict = verify_opaque(der, inside, self.trust, self.now)
         return payload, verdict
+
+    def _detached_openpgp(self, layer: Layer) -> tuple[Verdict, str | None]:
+        try:
+            signatures = _verified(layer, self.keyring.certificates)
+        except Unreadable:
+            return Verdict(state=State.UNREADABLE, words=_NOT_OPENED[Kind.MANGLED]), None
+        return self._openpgp(signatures, layer.payload)
 
     def _openpgp(self, signatures: messages.Signatures, payload: bytes) -> tuple[Verdict, str | None]:
         """An OpenPGP signature in the words of all signatures, and the fingerprint of who signed."""
@@ -322,6 +331,10 @@ def _unzipped(content: bytes, passwords: Sequence[str]) -> bytes:
         # The bytes are a stranger's; what a malformed zip file raises is an open set.
         raise Damaged from fault
     raise _password_missing()
+
+
+def _changed() -> NotOpened:
+    return NotOpened("tampered", "The mail was changed after it was signed and encrypted; nothing of it is shown.")
 
 
 def _password_missing() -> NotOpened:

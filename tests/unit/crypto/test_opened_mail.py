@@ -214,6 +214,17 @@ def test_changed_text_under_a_broken_signature_inside_is_not_shown() -> None:
         assert opened.layers[-1].state == "tampered"
 
 
+def test_what_was_changed_between_signature_and_encryption_is_not_shown() -> None:
+    """Signed is what is encrypted: the signature alone shows the change."""
+    once, again = encrypted(INSIDE), encrypted(INSIDE)
+    opened = read(FROM_ALICE + signed(once).replace(once, again))
+    assert states(opened)[-1] == (Kind.ENVELOPED, "tampered")
+    assert opened.mail is None
+    gcm = encrypted(INSIDE, Cipher.GCM)
+    opened = read(FROM_ALICE + signed(once).replace(once, gcm))
+    assert opened.mail is not None and opened.signature.state is State.TAMPERED
+
+
 # --- EFAIL ------------------------------------------------------------------------------------------------------
 
 
@@ -329,6 +340,14 @@ def test_a_signed_mail_without_a_signature_is_shown_and_told(head: bytes, body: 
     mail = FROM_ALICE + b"Content-Type: multipart/signed; " + head + b"\r\n\r\n" + body
     opened = read(mail)
     assert (opened.mail, opened.signature.state) == (mail, State.UNREADABLE)
+
+
+def test_an_openpgp_signature_that_is_none_is_told() -> None:
+    alice = people()
+    mail = protect(LETTER, Form.SIGNED, alice.recipients, alice.alice_openpgp, alice.now)
+    opened = read(re.sub(rb"-----BEGIN PGP SIGNATURE[^$]*END PGP SIGNATURE-----", b"nothing", mail))
+    assert states(opened) == [(Kind.PGP_SIGNED, "unreadable")]
+    assert opened.mail is not None
 
 
 def test_what_a_mailing_list_adds_is_not_shown_as_signed() -> None:
