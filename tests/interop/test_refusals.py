@@ -196,6 +196,23 @@ def test_nothing_is_shown_of_a_signed_mail_whose_text_was_changed_under_the_encr
     assert opened.layers[-1].state in {"tampered", "damaged"}
 
 
+@pytest.mark.parametrize("peer", ENCRYPT)
+def test_whatever_byte_of_a_mail_is_changed_nobody_takes_it_for_the_one_that_was_signed(
+    peer: str, world: World
+) -> None:
+    encrypted = ENCRYPT[peer](world, mime.smime_signed(CONTENT, world.openssl.sign(CONTENT, world.bob)))
+    for place in range(20, len(encrypted), len(encrypted) // 150):
+        changed = with_a_changed_byte(encrypted, place)
+        opened = world.open(from_bob(world, mime.smime(changed, "enveloped-data")))
+        if opened.signature.state is State.GOOD:
+            # What was changed lies outside of what was signed: the boundary's preamble, say.
+            assert opened.mail is not None
+            assert mime.text_of(opened.mail) == TEXT
+        else:
+            assert opened.mail is None or "AES-CBC" in opened.layers[0].words
+            assert not opened.remote_content
+
+
 @pytest.mark.parametrize("peer", OPENPGP)
 def test_nothing_is_shown_of_an_openpgp_mail_that_was_changed(peer: str, world: World) -> None:
     bob = openpgp.PEERS[peer, openpgp.ENCRYPTED](world)
