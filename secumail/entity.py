@@ -13,6 +13,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 PART_LIMIT = 100
+FIELDS_LIMIT = 100_000
+"""Fields that are read; what comes behind them counts as body."""
 FIELD_LIMIT = 16_384
 """Octets of a Content-Type or Content-Disposition that are looked at."""
 
@@ -138,7 +140,7 @@ def read(raw: bytes, begin: int = 0, end: int | None = None) -> Entity:
     mbox_line = None if begin else _MBOX_LINE.match(raw, begin, end)
     at = begin = mbox_line.end() if mbox_line else begin
     fields = []
-    while field := _FIELD.match(raw, at, end):
+    while len(fields) < FIELDS_LIMIT and (field := _FIELD.match(raw, at, end)):
         fields.append(Field(field[1].lower(), field[2].removesuffix(b"\r"), at, field.start(2), field.end()))
         at = field.end()
     blank = _BLANK_LINE.match(raw, at, end)
