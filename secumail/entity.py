@@ -139,7 +139,7 @@ def read(raw: bytes, begin: int = 0, end: int | None = None) -> Entity:
     end = len(raw) if end is None else end
     mbox_line = None if begin else _MBOX_LINE.match(raw, begin, end)
     at = begin = mbox_line.end() if mbox_line else begin
-    fields = []
+    fields: list[Field] = []
     while len(fields) < FIELDS_LIMIT and (field := _FIELD.match(raw, at, end)):
         fields.append(Field(field[1].lower(), field[2].removesuffix(b"\r"), at, field.start(2), field.end()))
         at = field.end()
