@@ -21,7 +21,8 @@ from secumail.health import Check, HealthApp
 from secumail.mailbox.mailbox import Mailboxes
 from secumail.sealing.claims import Claims
 from secumail.sealing.identities import Identities
-from secumail.sealing.kms import SCOPES, KeyRing
+from secumail.sealing.keyring import KeyRing
+from secumail.sealing.kms import SCOPES
 from secumail.sealing.transport import Transport
 from secumail.settings import Settings
 from secumail.spool.redrive import Redriver

@@ -22,7 +22,8 @@ from secumail.errors import Refused, Transient
 from secumail.installation.home import Home
 from secumail.installation.rotation import Rotation, ScopeStatus
 from secumail.sealing.identities import Identities
-from secumail.sealing.kms import KeyRing, all_scopes, import_key_file
+from secumail.sealing.keyring import KeyRing, import_key_file
+from secumail.sealing.kms import all_scopes
 from secumail.sealing.wraps import holder, rotated_scopes
 from secumail.settings import KeySettings
 

@@ -6,7 +6,9 @@ import sys
 
 from secumail.errors import Refused
 from secumail.installation.home import ROOT, Home, private_directory
-from secumail.sealing import identities, kms
+from secumail.sealing import identities
+from secumail.sealing.keyring import KeyRing, create_scopes
+from secumail.sealing.kms import all_scopes
 from secumail.settings import KeySettings
 
 
@@ -14,8 +16,8 @@ async def prepare_keys(home: Home) -> None:
     """Makes the keys that are missing; what is there stays. The authority is made by crypto's own command."""
     private_directory(home.keys)
     token = KeySettings().token
-    kms.create_scopes(home.keys, kms.all_scopes(), token)
-    identities.write(home.identities, kms.KeyRing(home.keys, kms.all_scopes(), token))
+    create_scopes(home.keys, all_scopes(), token)
+    identities.write(home.identities, KeyRing(home.keys, all_scopes(), token))
     if not (home.authority / "ca.pem").exists():
         await _create_authority(home)
 

@@ -14,7 +14,8 @@ from secumail.audit import Acts
 from secumail.errors import Refused
 from secumail.installation.home import write_private
 from secumail.sealing.identities import Identities
-from secumail.sealing.kms import SCOPES, KeyRing, all_scopes, version_of
+from secumail.sealing.keyring import KeyRing
+from secumail.sealing.kms import SCOPES, all_scopes, version_of
 from secumail.sealing.transport import Transport
 from secumail.sealing.wraps import AUTHORITY, AUTHORITY_CONTEXT, WRAPS, holder, rotated_scopes
 from secumail.store.client import Database

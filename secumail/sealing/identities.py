@@ -11,7 +11,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from secumail.sealing.kms import SCOPES, KeyRing
+from secumail.sealing.keyring import KeyRing
+from secumail.sealing.kms import SCOPES
 
 DIRECTORY = "auth.directory"
 AUDIT = "delivery.audit"

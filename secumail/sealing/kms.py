@@ -2,7 +2,7 @@
 
 A service is given its own scopes only (`SCOPES`); a thief of database and broker has none. The file holds one
 32-byte secret per version for wraps, and what does not change with versions: a subkey each to derive, to look up
-(hmac) and to sign. The other back end is a PKCS#11 token (kms_pkcs11).
+(hmac) and to sign. The other back end is a PKCS#11 token (kms_pkcs11); `keyring` takes the one that is asked for.
 """
 
 import base64
@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -292,25 +291,6 @@ class Token:
         return Token(self.module, self.label.replace("{scope}", scope), Path(str(self.pin).replace("{scope}", scope)))
 
 
-class KeyRing:
-    """The scopes of one service: from a directory of key files or, where one is named, from a token."""
-
-    def __init__(self, directory: Path, scopes: Iterable[str], token: Token | None = None) -> None:
-        self._scopes: dict[str, Scope]
-        if token is None:
-            self._scopes = {name: KeyFile(directory / f"{name}.key") for name in scopes}
-        else:
-            # Loaded by name: who keeps keys in files needs no PKCS#11 package.
-            pkcs11 = import_module("secumail.sealing.kms_pkcs11")
-            self._scopes = {name: pkcs11.TokenScope(token.of(name), name) for name in scopes}
-
-    def __getitem__(self, scope: str) -> Scope:
-        return self._scopes[scope]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._scopes)
-
-
 def create_key_files(directory: Path, scopes: Iterable[str]) -> None:
     """Make the key files that are missing; existing ones stay as they are."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -318,23 +298,6 @@ def create_key_files(directory: Path, scopes: Iterable[str]) -> None:
         path = directory / f"{scope}.key"
         if not path.exists():
             Content.new(scope).write(path)
-
-
-def create_scopes(directory: Path, scopes: Iterable[str], token: Token | None) -> None:
-    """Make the scopes that are missing, in files or in the token."""
-    if token is None:
-        create_key_files(directory, scopes)
-        return
-    pkcs11 = import_module("secumail.sealing.kms_pkcs11")
-    for scope in scopes:
-        pkcs11.create(token.of(scope), scope)
-
-
-def import_key_file(path: Path, token: Token) -> bool:
-    """Bring a key file's keys into the token; False where the token has the scope already. The file stays."""
-    content = Content.read(path)
-    brought: bool = import_module("secumail.sealing.kms_pkcs11").adopt(token.of(content.scope), content)
-    return brought
 
 
 def all_scopes() -> tuple[str, ...]:

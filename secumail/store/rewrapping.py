@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from secumail.errors import Transient
-from secumail.sealing.kms import KeyRing, Scope, WrongKey, version_of
+from secumail.sealing.keyring import KeyRing
+from secumail.sealing.kms import Scope, WrongKey, version_of
 from secumail.sealing.wraps import WRAPS, Wraps
 from secumail.store.client import Collection, Database, Document, PyMongoError
 

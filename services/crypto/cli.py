@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from secumail.errors import Refused
-from secumail.sealing.kms import KeyRing, Scope
+from secumail.sealing.keyring import KeyRing
+from secumail.sealing.kms import Scope
 from secumail.sealing.wraps import AUTHORITY
 from secumail.settings import KeySettings
 from services.crypto import cli_offline

@@ -9,7 +9,8 @@ from typing import Any
 from secumail.installation import credentials
 from secumail.installation.home import DATABASE, Home
 from secumail.sealing.identities import Identities
-from secumail.sealing.kms import SCOPES, KeyRing
+from secumail.sealing.keyring import KeyRing
+from secumail.sealing.kms import SCOPES
 from secumail.sealing.transport import Transport
 from secumail.store.client import connect
 from secumail.store.transport import StoredTransportKeys

@@ -17,7 +17,8 @@ from secumail.errors import Refused
 from secumail.installation.rotation import SETTLED, Rotation
 from secumail.mailbox.entry import Entry
 from secumail.sealing.accounts import AccountKeys
-from secumail.sealing.kms import KeyRing, all_scopes, version_of
+from secumail.sealing.keyring import KeyRing
+from secumail.sealing.kms import all_scopes, version_of
 from secumail.sealing.stream import Tampered
 from secumail.sealing.wraps import WRAPS, rotated_scopes
 from secumail.store.client import Database

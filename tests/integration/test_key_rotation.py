@@ -11,7 +11,8 @@ import pytest
 from secumail.errors import Refused
 from secumail.installation.rotation import SETTLED, Rotation
 from secumail.sealing.claims import Claims, Step
-from secumail.sealing.kms import SCOPES, KeyRing, Scope, WrongKey, all_scopes, version_of
+from secumail.sealing.keyring import KeyRing
+from secumail.sealing.kms import SCOPES, Scope, WrongKey, all_scopes, version_of
 from secumail.sealing.wraps import AUTHORITY, AUTHORITY_CONTEXT, WRAPS, Wraps, holder, rotated_scopes
 from secumail.spool.record import Stage
 from secumail.spool.spool import Spool

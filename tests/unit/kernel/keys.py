@@ -6,7 +6,8 @@ from pathlib import Path
 from secumail.sealing import identities
 from secumail.sealing.claims import Claims
 from secumail.sealing.identities import Identities
-from secumail.sealing.kms import KeyRing, all_scopes, create_key_files
+from secumail.sealing.keyring import KeyRing
+from secumail.sealing.kms import all_scopes, create_key_files
 from secumail.sealing.transport import Transport, TransportKey
 
 

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from secumail.errors import Refused
-from secumail.sealing.kms import SCOPES, KeyFile, KeyRing, WrongKey, all_scopes, create_key_files
+from secumail.sealing.keyring import KeyRing
+from secumail.sealing.kms import SCOPES, KeyFile, WrongKey, all_scopes, create_key_files
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from secumail.sealing.identities import Forged, verify
-from secumail.sealing.kms import KeyRing, Scope, WrongKey, create_scopes, version_of
+from secumail.sealing.keyring import KeyRing, create_scopes
+from secumail.sealing.kms import Scope, WrongKey, version_of
 
 Opened = Callable[[str], Scope]
 

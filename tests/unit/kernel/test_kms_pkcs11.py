@@ -14,7 +14,8 @@ from pkcs11 import Attribute, ObjectClass
 from secumail.errors import Refused
 from secumail.sealing import kms_pkcs11
 from secumail.sealing.identities import verify
-from secumail.sealing.kms import Content, KeyFile, KeyRing, Scope, Token, create_key_files, version_of
+from secumail.sealing.keyring import KeyRing
+from secumail.sealing.kms import Content, KeyFile, Scope, Token, create_key_files, version_of
 from secumail.sealing.kms_pkcs11 import TokenScope
 
 _ELSEWHERE = """
@@ -155,7 +156,7 @@ async def test_each_scope_may_have_a_token_of_its_own(token: Token, name: str, t
 def test_who_keeps_keys_in_files_never_loads_pkcs11(tmp_path: Path) -> None:
     create_key_files(tmp_path, ["dlp.lists"])
     program = (
-        "import sys; from pathlib import Path; from secumail.sealing.kms import KeyRing; "
+        "import sys; from pathlib import Path; from secumail.sealing.keyring import KeyRing; "
         "KeyRing(Path(sys.argv[1]), ['dlp.lists']); import secumail.service; sys.exit('pkcs11' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
