@@ -1,4 +1,4 @@
-"""The lists an administrator keeps: black words, hashes of files, senders exempt from filtering.
+"""The lists an administrator keeps: black words, hashes of files, senders exempt from filtering, ordered rules.
 
 Lists are values: frozen, checked on creation, numbered by `version`, so that a finding can name the lists it
 rests on.
@@ -20,11 +20,13 @@ from pydantic import (
     model_validator,
 )
 
+from services.dlp.rules import DEFAULT, MAX_RULES, Rule
 from services.dlp.terms import count_words, fold
 
 MAX_WORDS = 1_000_000
 MAX_HASHES = 10_000_000
 MAX_SENDERS = 100_000
+MAX_DOMAINS = 10_000
 MAX_TERM = 200
 
 Scope = Literal["all", "outside"]
@@ -39,6 +41,9 @@ Sha256OrSha1 = Annotated[
 ]
 Address = Annotated[
     str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)
+]
+Domain = Annotated[
+    str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[^@\s]+\.[^@\s]+$", max_length=253)
 ]
 
 
@@ -64,7 +69,7 @@ class BlackWord(BaseModel):
 
 
 class Lists(BaseModel):
-    """All lists of one version. As created, without entries, they let every mail pass.
+    """All lists of one version. As created, without entries, only the default rules (services.dlp.rules) count.
 
     With `white_mode` strict a mail leaves only if the SHA-256 of each attachment is in `white_hashes`: the
     paper's rule, by which an empty list lets nothing attached leave; advisory only remarks on it.
@@ -81,6 +86,15 @@ class Lists(BaseModel):
     black_hashes: Annotated[frozenset[Sha256OrSha1], Field(max_length=MAX_HASHES)] = frozenset()
     exempt_senders: Annotated[frozenset[Address], Field(max_length=MAX_SENDERS)] = frozenset()
     weight_threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    partner_domains: Annotated[frozenset[Domain], Field(max_length=MAX_DOMAINS)] = frozenset()
+    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] = DEFAULT
+
+    @model_validator(mode="after")
+    def _each_rule_by_its_name(self) -> Self:
+        names = [rule.name for rule in self.rules]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two rules are called {twice!r}: a finding must be able to name the one that decided")
+        return self
 
     @model_validator(mode="after")
     def _each_word_once(self) -> Self:
@@ -95,7 +109,7 @@ class Lists(BaseModel):
             seen.add(key)
         return self
 
-    @field_serializer("white_hashes", "black_hashes", "exempt_senders")
+    @field_serializer("white_hashes", "black_hashes", "exempt_senders", "partner_domains")
     def _in_order(self, entries: frozenset[str]) -> list[str]:
         return sorted(entries)  # the same lists are the same bytes
 

@@ -4,25 +4,31 @@
     unreadable mail  hold: what was not read was not checked
     attachments      hold if on the black list, or, with a strict white list, if not on it
     words            hold if a word's occurrences reach its threshold, or a weight the weight threshold
+    ordered rules    what the detectors found: the first rule that applies (services.dlp.rules)
     otherwise        pass, into the list of sent mail
 
 "Crosses the threshold" is read as "reaches it": the paper's black words "will be blocked if they appear",
 which is a threshold of 1; a threshold that had to be exceeded could not say it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Literal
 
+from services.dlp import rules as ordered
 from services.dlp.attachments import Attachment, black_listed, not_listed
+from services.dlp.findings import Hit
 from services.dlp.lists import BlackWord, Lists, Scope
 from services.dlp.message import MAX_DEPTH, MAX_HEADERS, MAX_PARTS, Message, Unreadable
+from services.dlp.rules import Applied, Circumstances, Class
+from services.dlp.sentences import ACCEPTED, HIT_WORDS, NOTICE, REFUSED, WARNING
 from services.dlp.terms import Matcher, Occurrence
 
 MAX_FINDINGS = 100
 MAX_SENTENCES = 3
 
-Action = Literal["pass", "hold"]
+Action = Literal["pass", "hold", "block"]
 # Stable: stored with the mail, counted in metrics, switched on by clients.
 Code = Literal[
     "exempt-sender",
@@ -32,25 +38,34 @@ Code = Literal[
     "attachment-not-listed",
     "black-word",
     "term-weight",
+    # Of ordered rules: what was found ...
+    "unscannable",
+    "danger",
+    "copy",
+    "expression",
+    "credential",
+    "personal-data",
+    "rule",
+    # ... and how a mail passed in spite of it.
+    "allowed",
+    "audited",
+    "tagged",
+    "warned",
 ]
+_PASSING: Mapping[ordered.Action, Code] = {
+    "allow": "allowed", "audit": "audited", "tag": "tagged", "warn": "warned",
+}  # fmt: skip
+_OF_DETECTOR: Mapping[str, Code] = {
+    "unscannable": "unscannable", "danger": "danger", "type": "danger", "copy": "copy", "near-duplicate": "copy",
+    "expression": "expression", "credential": "credential", "personal-data": "personal-data",
+}  # fmt: skip
 
-_INSIDE: frozenset[Scope] = frozenset({"all"})
-_OUTSIDE: frozenset[Scope] = frozenset({"all", "outside"})
-
-_HELD = "Your mail waits for a reviewer, who may release it; you need not send it again."
-_ASK = "Before you write about confidential work, ask whether the recipient may know of it."
-_NOTICE: dict[Code, str] = {
-    "exempt-sender": "Your mail was accepted.",
-    "clean": "Your mail was accepted.",
-    "unreadable": f"{_HELD} It is built in a way that cannot be checked: write it anew, and attach files one"
-    " by one instead of mails within mails.",
-    "attachment-black-listed": f"{_HELD} It has an attachment that your organisation does not let out. If the"
-    " recipient must have it, ask its owner for another way.",
-    "attachment-not-listed": f"{_HELD} It has an attachment that is not among the files approved for sending."
-    " Have files approved before you send them, or put what you have to say into the text.",
-    "black-word": f"{_HELD} Its text touches a subject that your organisation keeps to itself. {_ASK}",
-    "term-weight": f"{_HELD} Its text dwells on a subject that your organisation keeps to itself. {_ASK}",
+_SCOPES: Mapping[Class, frozenset[Scope]] = {
+    "inside": frozenset({"all"}),
+    "partner": frozenset({"all", "outside"}),
+    "outside": frozenset({"all", "outside"}),
 }
+_CLASSES: tuple[Class, ...] = ("inside", "partner", "outside")
 _UNREADABLE: dict[Unreadable, str] = {
     Unreadable.TOO_DEEP: f"Its parts are nested more than {MAX_DEPTH} deep.",
     Unreadable.TOO_MANY_PARTS: f"It has more than {MAX_PARTS} parts.",
@@ -78,13 +93,14 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found, in one place. For reviewers only: `rule` and `where` are content.
+    """One thing found, in one place. For reviewers only: `rule`, `where` and `sample` are content.
 
     `count` occurrences stand at `where`, `total` in the mail. A black word's `threshold` is one of `total`, a
-    heavy term's one of `weight` (W_t). Findings about attachments have a SHA-256 for `rule`, and no numbers.
+    heavy term's one of `weight` (W_t), a rule's one of the hits it asked for (`decided_by` names it). Findings about
+    attachments have a SHA-256 for `rule`, and no numbers. `sample` is masked; `span` lies in the passage's text.
     """
 
-    detector: Code
+    detector: str
     rule: str
     list_version: int
     where: str
@@ -92,6 +108,10 @@ class Finding:
     total: int | None = None
     threshold: float | None = None
     weight: float | None = None
+    sample: str | None = None
+    score: float | None = None
+    span: tuple[int, int] | None = None
+    decided_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +119,7 @@ class Verdict:
     """What becomes of the mail for the recipients at these positions of the envelope.
 
     `reason` is for the reviewer, with the words and files it rests on; `notice` is for the sender and names
-    none. A passing mail has findings where the white list is advisory.
+    none. A passing mail has findings where the white list is advisory, or where a rule says to note them.
     """
 
     recipients: tuple[int, ...]
@@ -112,17 +132,29 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One verdict, or two where recipients inside and outside fare differently. All are in exactly one."""
+    """One verdict, or several where recipients inside, of partners and outside fare differently. All are in exactly
+    one."""
 
     verdicts: tuple[Verdict, ...]
 
 
-def decide(message: Message, sender: str, recipients: Sequence[str], rules: Rules, domains: Iterable[str]) -> Decision:
+def decide(
+    message: Message,
+    sender: str,
+    recipients: Sequence[str],
+    rules: Rules,
+    domains: Iterable[str],
+    *,
+    hits: Sequence[Hit] = (),
+    roles: Collection[str] = (),
+    size: int = 0,
+    today: date = date.min,
+) -> Decision:
     """Decide on a mail for every recipient. Pure: no clock, store or network.
 
     `sender` is the address the account was authenticated for, never the mail's From. A recipient is inside if
-    the domain after its last "@" is one of `domains`; a subdomain is another domain. ValueError: no
-    recipients.
+    the domain after its last "@" is one of `domains`; a subdomain is another domain. `hits` are the detectors', those
+    of reading the mail included; `size` is in bytes. ValueError: no recipients.
     """
     if not recipients:
         raise ValueError("a mail without recipients has no verdict: reject it before it is filtered")
@@ -134,23 +166,41 @@ def decide(message: Message, sender: str, recipients: Sequence[str], rules: Rule
         reason = f"The mail could not be checked. {_UNREADABLE[message.unreadable]}"
         return Decision((_verdict(everyone, "unreadable", reason, (found,)),))
     own = {domain.strip().lower() for domain in domains}
-    inside = tuple(i for i in everyone if _is_inside(recipients[i], own))
-    outside = tuple(i for i in everyone if not _is_inside(recipients[i], own))
+    classes = [_class(recipient, own, rules.lists.partner_domains) for recipient in recipients]
     occurrences = rules.matcher.search(message.passages)
-    verdicts = [
-        _judge(message, occurrences, rules.lists, group, scopes)
-        for group, scopes in ((inside, _INSIDE), (outside, _OUTSIDE))
-        if group
-    ]
-    if len({(verdict.action, verdict.code) for verdict in verdicts}) == 1:
-        # One mail, one review: what counts inside counts outside as well, so the last verdict says it all.
-        return Decision((replace(verdicts[-1], recipients=everyone),))
-    return Decision(tuple(verdicts))
+    circumstances = Circumstances(sender, roles, size, today)
+    verdicts = []
+    for name in _CLASSES:
+        group = tuple(i for i in everyone if classes[i] == name)
+        if group:
+            applied = ordered.first(rules.lists.rules, hits, circumstances, name)
+            verdicts.append(_judge(message, occurrences, rules.lists, group, _SCOPES[name], hits, applied))
+    return Decision(_together(verdicts))
 
 
-def _is_inside(recipient: str, own: Set[str]) -> bool:
+def _class(recipient: str, own: Set[str], partners: Set[str]) -> Class:
     _, at, domain = recipient.strip().lower().rpartition("@")
-    return bool(at) and domain in own
+    if at and domain in own:
+        return "inside"
+    return "partner" if at and domain in partners else "outside"
+
+
+def _together(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """One mail, one review, and no split where all that differs is what is noted.
+
+    What counts inside counts outside as well, so the last of equal verdicts says it all.
+    """
+    merged: dict[tuple[Action, Code | None], Verdict] = {}
+    for verdict in verdicts:
+        told = verdict.action != "pass" or verdict.code == "warned"
+        key = (verdict.action, verdict.code if told else None)
+        before = merged.pop(key, None)
+        if before is None:
+            merged[key] = verdict
+        else:
+            said = before if verdict.code in ("clean", "allowed") else verdict
+            merged[key] = replace(said, recipients=tuple(sorted((*before.recipients, *verdict.recipients))))
+    return tuple(merged.values())
 
 
 def _judge(
@@ -159,6 +209,8 @@ def _judge(
     lists: Lists,
     group: tuple[int, ...],
     scopes: Set[Scope],
+    hits: Sequence[Hit],
+    applied: Applied | None,
 ) -> Verdict:
     """The verdict for recipients for whom the words of these scopes count.
 
@@ -175,6 +227,7 @@ def _judge(
         *(_attachment_finding("attachment-not-listed", a, lists) for a in unlisted),
         *(_word_finding("black-word", o, lists.words[o.term].threshold, message, lists) for o in words),
         *(_word_finding("term-weight", o, lists.weight_threshold, message, lists) for o in heavy),
+        *_hit_findings(hits, applied, lists),
     )[:MAX_FINDINGS]
     if black:
         reason = _some(f"{_capital(str(a))} is on the black list of files." for a in black)
@@ -192,12 +245,26 @@ def _judge(
             for o in heavy
         )
         return _verdict(group, "term-weight", reason, findings)
+    if applied is not None:
+        return _by_rule(group, applied, findings)
     return _verdict(group, "clean", "No rule of the organisation holds this mail.", findings)
+
+
+def _by_rule(group: tuple[int, ...], applied: Applied, findings: tuple[Finding, ...]) -> Verdict:
+    """What an ordered rule says. Of a mail that is allowed nothing is noted: that is what the rule is for."""
+    then, name = applied.rule.then, applied.rule.name
+    about: Code = _OF_DETECTOR.get(applied.hits[0].detector, "rule") if applied.hits else "rule"
+    reason = _some((_hit_sentence(hit) for hit in applied.hits), f"So says the rule “{name}”.")
+    if then in ("hold", "block"):
+        action: Action = "hold" if then == "hold" else "block"
+        return Verdict(group, action, about, reason, NOTICE[about] if then == "hold" else REFUSED[about], findings)
+    notice = WARNING[about] if then == "warn" else ACCEPTED
+    return Verdict(group, "pass", _PASSING[then], reason, notice, () if then == "allow" else findings)
 
 
 def _verdict(recipients: tuple[int, ...], code: Code, reason: str, findings: tuple[Finding, ...] = ()) -> Verdict:
     action: Action = "pass" if code in ("exempt-sender", "clean") else "hold"
-    return Verdict(recipients, action, code, reason, _NOTICE[code], findings)
+    return Verdict(recipients, action, code, reason, NOTICE.get(code, ACCEPTED), findings)
 
 
 def _attachment_finding(detector: Code, attachment: Attachment, lists: Lists) -> Finding:
@@ -217,6 +284,38 @@ def _word_finding(
         threshold=threshold,
         weight=found.weight,
     )
+
+
+def _hit_findings(hits: Sequence[Hit], applied: Applied | None, lists: Lists) -> Iterator[Finding]:
+    """Those the rule rests on first: of very many findings the last are left out."""
+    decisive = applied.hits if applied is not None else ()
+    rests_on = {id(hit) for hit in decisive}
+    total = sum(hit.count for hit in decisive)
+    for hit in (*decisive, *(hit for hit in hits if id(hit) not in rests_on)):
+        by = applied if id(hit) in rests_on else None
+        yield Finding(
+            detector=hit.detector,
+            rule=hit.rule,
+            list_version=lists.version,
+            where=hit.where,
+            count=hit.count,
+            total=total if by else None,
+            threshold=by.at_least if by else None,
+            sample=hit.sample or None,
+            score=hit.score,
+            span=hit.span,
+            decided_by=by.rule.name if by else None,
+        )
+
+
+def _hit_sentence(hit: Hit) -> str:
+    """`Attachment 1 (a.zip) ! b.docx holds a credential: aws-key, “AKIA…”, 3 times.`"""
+    more = ", ".join(
+        part
+        for part in (hit.rule, f"“{hit.sample}”" if hit.sample else "", f"{hit.count} times" if hit.count > 1 else "")
+        if part
+    )
+    return f"{_capital(_the(hit.where))} {HIT_WORDS.get(hit.detector, f'has a finding of {hit.detector}')}: {more}."
 
 
 def _word_sentences(words: Sequence[Occurrence], message: Message, lists: Lists) -> Iterator[str]:
@@ -251,8 +350,9 @@ def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _some(sentences: Iterable[str]) -> str:
+def _some(sentences: Iterable[str], last: str = "") -> str:
     """The first sentences; the findings have the rest."""
     every = tuple(sentences)
     more = len(every) - MAX_SENTENCES
-    return " ".join((*every[:MAX_SENTENCES], *((f"And {more} more.",) if more > 0 else ())))
+    said = (*every[:MAX_SENTENCES], f"And {more} more." if more > 0 else "", last)
+    return " ".join(sentence for sentence in said if sentence)

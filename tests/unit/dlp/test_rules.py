@@ -1,0 +1,225 @@
+"""Ordered rules: after the paper's own, the first that applies decides, and it says so."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from services.dlp.findings import Hit
+from services.dlp.lists import BlackWord, Lists
+from services.dlp.message import Message, Passage
+from services.dlp.policy import Decision, Rules, Verdict, decide
+from services.dlp.rules import DEFAULT, Found, Rule, When
+from services.dlp.sentences import HIT_WORDS, NOTICE, REFUSED, WARNING
+
+ADA, BOB = "ada@northwind.example", "bob@northwind.example"
+PAT, EVE = "pat@fabrikam.example", "eve@contoso.example"
+LUNCH = Message(passages=(Passage("body", "lunch at noon"),))
+
+ENCRYPTED = Hit("unscannable", "encrypted", "attachment 1 (a.zip)")
+MACRO = Hit("danger", "macro", "attachment 1 (b.doc)")
+COPY = Hit("copy", "plan-2026", "body")
+KEY = Hit("credential", "aws-access-key", "attachment 1 (a.zip) ! b.docx ! header", sample="AKIA…")
+GUESS = Hit("credential", "generic-api-key", "body", score=0.4)
+IBAN = Hit("personal-data", "iban", "body", sample="DE89…", span=(3, 25))
+
+
+def cards(count: int) -> Hit:
+    return Hit("personal-data", "card", "body", count=count, sample="4111…")
+
+
+def decided(
+    *hits: Hit, rules: tuple[Rule, ...] = DEFAULT, to: tuple[str, ...] = (EVE,), message: Message = LUNCH,
+    roles: tuple[str, ...] = (), size: int = 100, today: date = date(2026, 11, 22), **lists: Any,
+) -> Decision:  # fmt: skip
+    given = Lists.model_validate({"partner_domains": ["fabrikam.example"], "rules": rules, **lists})
+    compiled = Rules.compile(given)
+    return decide(message, ADA, to, compiled, ["northwind.example"], hits=hits, roles=roles, size=size, today=today)
+
+
+def verdict(*hits: Hit, **given: Any) -> Verdict:
+    (only,) = decided(*hits, **given).verdicts
+    return only
+
+
+@pytest.mark.parametrize(
+    ("hit", "code"),
+    [
+        (ENCRYPTED, "unscannable"),
+        (MACRO, "danger"),
+        (COPY, "copy"),
+        (Hit("near-duplicate", "plan.png", "attachment 1 (p.png)"), "copy"),
+        (Hit("expression", "part-number", "body"), "expression"),
+    ],
+)
+def test_by_default_these_are_held_for_everybody(hit: Hit, code: str) -> None:
+    got = verdict(hit, to=(ADA, PAT, EVE))
+    assert (got.recipients, got.action, got.code) == ((0, 1, 2), "hold", code)
+
+
+@pytest.mark.parametrize("hit", [KEY, cards(20)])
+def test_by_default_these_are_held_on_their_way_out_only(hit: Hit) -> None:
+    inside, outside = decided(hit, to=(EVE, BOB, PAT)).verdicts
+    assert (inside.recipients, inside.action, inside.code) == ((1,), "pass", "audited")
+    assert (outside.recipients, outside.action) == ((0, 2), "hold")
+
+
+@pytest.mark.parametrize("hit", [IBAN, GUESS, cards(19), Hit("type", "exe-as-pdf", "attachment 1 (a.pdf)", score=0.5)])
+def test_by_default_these_are_noted_and_pass(hit: Hit) -> None:
+    got = verdict(hit)
+    assert (got.action, got.code, got.notice) == ("pass", "audited", "Your mail was accepted.")
+    assert [f.rule for f in got.findings] == [hit.rule]
+
+
+def test_cards_add_up_over_the_mail() -> None:
+    got = verdict(cards(12), Hit("personal-data", "card", "attachment 1 (a.csv)", count=8))
+    assert (got.action, got.code) == ("hold", "personal-data")
+    assert [(f.count, f.total, f.threshold, f.decided_by) for f in got.findings] == [
+        (12, 20, 20, "card-bulk-outside"),
+        (8, 20, 20, "card-bulk-outside"),
+    ]
+
+
+def test_a_reviewer_reads_where_it_was_found_and_which_rule_decided() -> None:
+    got = verdict(KEY)
+    assert got.reason == (
+        "Attachment 1 (a.zip) ! b.docx ! header holds a credential: aws-access-key, “AKIA…”."
+        " So says the rule “credential-outside”."
+    )
+    (found,) = got.findings
+    assert (found.detector, found.rule, found.where, found.sample, found.score, found.list_version) == (
+        "credential", "aws-access-key", "attachment 1 (a.zip) ! b.docx ! header", "AKIA…", 1.0, 0,
+    )  # fmt: skip
+
+
+def test_every_hit_is_a_finding_those_that_decided_first() -> None:
+    got = verdict(IBAN, GUESS, MACRO)
+    assert [(f.rule, f.decided_by) for f in got.findings] == [
+        ("macro", "danger"), ("iban", None), ("generic-api-key", None),
+    ]  # fmt: skip
+    assert got.findings[1].span == (3, 25)
+
+
+def test_the_paper_s_rules_come_first_and_no_rule_lets_through_what_they_hold() -> None:
+    everything = (Rule(name="all-may-go", then="allow"),)
+    falcon = Message(passages=(Passage("body", "falcon"),))
+    got = verdict(IBAN, rules=everything, message=falcon, words=[BlackWord(term="falcon")])
+    assert (got.action, got.code) == ("hold", "black-word")
+    assert [f.detector for f in got.findings] == ["black-word", "personal-data"]
+
+
+def test_an_exempt_sender_meets_no_rule() -> None:
+    assert verdict(MACRO, exempt_senders=[ADA]).code == "exempt-sender"
+
+
+def test_the_first_rule_that_applies_decides() -> None:
+    may = Rule(name="macros-may", when=When(found=(Found(detector="danger", rule="macro"),)), then="allow")
+    assert (verdict(MACRO, rules=(may, *DEFAULT)).code, verdict(MACRO, rules=(may, *DEFAULT)).findings) == (
+        "allowed",
+        (),
+    )
+    assert verdict(MACRO, rules=(*DEFAULT, may)).action == "hold"
+
+
+WHEN = Rule(
+    name="chiefs",
+    when=When(
+        senders=("@northwind.example",), roles=("reviewer",), recipients=("partner",), larger_than=1000,
+        found=(Found(detector="credential", score=0.3, at_least=2), Found(detector="copy")),
+    ),
+    then="hold",
+    until=date(2026, 12, 31),
+)  # fmt: skip
+MET = {"to": (PAT,), "roles": ("member", "reviewer"), "size": 1001, "today": date(2026, 12, 31)}
+
+
+@pytest.mark.parametrize(
+    ("hits", "other", "holds"),
+    [
+        ((COPY,), {}, True),
+        ((GUESS, GUESS), {}, True),
+        ((GUESS,), {}, False),
+        ((), {}, False),
+        ((COPY,), {"to": (EVE,)}, False),
+        ((COPY,), {"to": (BOB,)}, False),
+        ((COPY,), {"roles": ("member",)}, False),
+        ((COPY,), {"size": 1000}, False),
+        ((COPY,), {"today": date(2027, 1, 1)}, False),
+    ],
+)
+def test_every_condition_that_is_given_must_hold(hits: tuple[Hit, ...], other: dict[str, object], holds: bool) -> None:
+    assert (verdict(*hits, rules=(WHEN,), **{**MET, **other}).action == "hold") is holds
+
+
+@pytest.mark.parametrize(
+    ("sender", "applies"), [("ada@northwind.example", True), ("@northwind.example", True), ("@example", False)]
+)
+def test_a_sender_is_named_by_address_or_by_domain(sender: str, applies: bool) -> None:
+    rule = Rule(name="r", when=When(senders=(sender,)), then="hold")
+    got = verdict(rules=(rule,))
+    assert (got.action == "hold") is applies
+    assert not applies or (got.code, got.reason) == ("rule", "So says the rule “r”.")
+
+
+@pytest.mark.parametrize(
+    ("then", "action", "code", "noted"),
+    [
+        ("allow", "pass", "allowed", False),
+        ("audit", "pass", "audited", True),
+        ("tag", "pass", "tagged", True),
+        ("warn", "pass", "warned", True),
+        ("hold", "hold", "credential", True),
+        ("block", "block", "credential", True),
+    ],
+)
+def test_what_a_rule_does(then: str, action: str, code: str, noted: bool) -> None:
+    rule = Rule.model_validate({"name": "r", "when": {"found": [{"detector": "credential"}]}, "then": then})
+    got = verdict(KEY, rules=(rule,))
+    assert (got.action, got.code, bool(got.findings)) == (action, code, noted)
+
+
+def test_mails_that_pass_one_way_or_another_are_not_split_but_a_warning_is_for_whom_it_is_meant() -> None:
+    noted = Rule(name="noted", when=When(recipients=("outside",), found=(Found(detector="*"),)), then="audit")
+    (both,) = decided(IBAN, rules=(noted,), to=(BOB, EVE)).verdicts
+    assert (both.recipients, both.code) == ((0, 1), "audited")
+    warned = Rule(name="w", when=When(recipients=("outside",), found=(Found(detector="*"),)), then="warn")
+    assert [(v.recipients, v.code) for v in decided(IBAN, rules=(warned,), to=(BOB, EVE)).verdicts] == [
+        ((0,), "clean"), ((1,), "warned"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("told", [NOTICE, REFUSED, WARNING])
+def test_every_code_of_a_rule_has_words_for_the_sender_that_name_no_finding(told: dict[str, str]) -> None:
+    for rule_code in ("unscannable", "danger", "copy", "expression", "credential", "personal-data", "rule"):
+        assert told[rule_code]
+    for then in ("hold", "block", "warn"):
+        rule = Rule.model_validate({"name": "secret-rule", "when": {"found": [{"detector": "*"}]}, "then": then})
+        for hit in (KEY, MACRO, COPY, ENCRYPTED, IBAN):
+            notice = verdict(hit, rules=(rule,)).notice
+            assert not any(w in notice for w in (hit.rule, hit.where, "secret-rule", hit.sample or hit.rule))
+            assert hit.detector in HIT_WORDS
+
+
+def test_rules_are_part_of_the_lists_and_survive_json() -> None:
+    lists = Lists(rules=(WHEN,), partner_domains=frozenset({" Fabrikam.Example "}))
+    assert Lists.model_validate_json(lists.model_dump_json()) == lists
+    assert Lists.model_validate_json('{"version": 3}').rules == DEFAULT
+    assert lists.partner_domains == {"fabrikam.example"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "fault"),
+    [
+        ([{"name": "a", "then": "hold"}, {"name": "a", "then": "allow"}], "two rules are called 'a'"),
+        ([{"name": "A b", "then": "hold"}], "pattern"),
+        ([{"name": "a", "then": "burn"}], "'allow', 'audit'"),
+        ([{"name": "a", "then": "hold", "when": {"found": [{"detector": "credential", "score": 0.5}]}}], "uncertain"),
+        ([{"name": "a", "then": "hold", "when": {"recipients": ["moon"]}}], "'inside', 'partner'"),
+        ([{"name": "a", "then": "hold", "when": {"moon": 1}}], "Extra"),
+        ([{"name": "a", "then": "hold", "until": "some day"}], "date"),
+    ],
+)
+def test_a_rule_that_cannot_work_is_refused_with_its_fault(rules: list[object], fault: str) -> None:
+    with pytest.raises(ValidationError, match=fault):
+        Lists.model_validate({"rules": rules})
