@@ -169,6 +169,8 @@ class Mail(TypedDict):
     attachments: list[Attachment]
     signature: Signature
     layers: list[Layer]
+    remote_content: bool
+    forged_from: bool
     hidden: bool
 
 

@@ -183,6 +183,7 @@ def show_mail(mail: Mail) -> None:
             ("Subject", mail["subject"]),
             *(("Protection", words) for words in _layers(mail)),
             ("Signature", mail["signature"]["words"]),
+            *((("Beware", "Inside it names another author, whom nobody proves."),) if mail["forged_from"] else ()),
             *attachments,
             *((("Hidden", hidden),) if hidden else ()),
         )

@@ -67,11 +67,17 @@ class Layer(BaseModel):
 
 
 class OpenedMail(Reply):
-    """A protected mail, opened as far as it could be: all of `mail` (base64) or nothing of what was tampered with."""
+    """A protected mail, opened as far as it could be: all of `mail` (base64) or nothing of what was tampered with.
+
+    `remote_content`: whether what the mail refers to may be loaded (not so where nothing proves that it is what was
+    encrypted). `forged_from`: another From stands inside than outside, and nobody proves it.
+    """
 
     mail: str
     layers: tuple[Layer, ...]
     signature: SignatureVerdict
+    remote_content: bool = True
+    forged_from: bool = False
 
     def __repr__(self) -> str:
         return f"OpenedMail(layers={len(self.layers)})"

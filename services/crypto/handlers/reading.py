@@ -89,6 +89,8 @@ class Reading:
             mail=base64.b64encode(opened.mail or b"").decode(),
             layers=_layers(opened.layers),
             signature=_shown(opened.signature),
+            remote_content=opened.remote_content,
+            forged_from=opened.forged_from,
         )
 
     async def get_authority(self, _command: GetAuthority, _actor: UUID | None) -> AuthorityReply:

@@ -37,8 +37,9 @@ class AttachmentRow(BaseModel):
 
 
 class Mail(BaseModel):
-    """One mail, opened. `layers`: how it came protected (S/MIME, OpenPGP), outermost first. `hidden`: an image of it
-    carries another mail for you (POST .../reveal)."""
+    """One mail, opened. `layers`: how it came protected (S/MIME, OpenPGP), outermost first. `remote_content`: what it
+    refers to may be loaded. `forged_from`: it names another author inside than outside, whom nobody proves. `hidden`:
+    an image of it carries another mail for you (POST .../reveal)."""
 
     id: UUID
     mail: UUID
@@ -56,6 +57,8 @@ class Mail(BaseModel):
     attachments: list[AttachmentRow]
     signature: SignatureVerdict
     layers: list[Layer]
+    remote_content: bool
+    forged_from: bool
     hidden: bool
 
 
@@ -66,6 +69,8 @@ class Content:
     raw: bytes
     signature: SignatureVerdict
     layers: tuple[Layer, ...] = ()
+    remote_content: bool = True
+    forged_from: bool = False
 
     def __repr__(self) -> str:
         return f"Content(layers={len(self.layers)})"
@@ -87,7 +92,7 @@ async def content(door: Door, session: Session, raw: bytes) -> Content:
         ),
         OpenedMail,
     )
-    return Content(base64.b64decode(reply.mail), reply.signature, reply.layers)
+    return Content(base64.b64decode(reply.mail), reply.signature, reply.layers, reply.remote_content, reply.forged_from)
 
 
 async def shown(door: Door, session: Session, entry: Entry, meta: Meta, raw: bytes, hidden: bool | None = None) -> Mail:
@@ -113,6 +118,8 @@ async def shown(door: Door, session: Session, entry: Entry, meta: Meta, raw: byt
         ],
         signature=inside.signature,
         layers=list(inside.layers),
+        remote_content=inside.remote_content,
+        forged_from=inside.forged_from,
         hidden="stego" in meta.extra if hidden is None else hidden,
     )
 
