@@ -188,7 +188,7 @@ async def test_a_mail_that_passes_is_delivered_once(office: Office, service: str
 
 async def test_a_sender_s_first_mail_for_which_a_certificate_is_issued(office: Office) -> None:
     bob = await office.newcomer()
-    writers = [Letters(await office.newcomer(), [bob.address]) for _ in range(12)]
+    writers = [Letters(await office.newcomer(), [bob.address]) for _ in range(24)]
     points = await die_at_every_point(office, "crypto", "step", iter(writers))
 
     assert "after insert signing_keys" in points
