@@ -1,6 +1,6 @@
 """Whole mails: as `secumail protect` makes them, opened by the peers step by step, and as peers make them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from email import message_from_bytes, policy
 from functools import partial
 
@@ -77,9 +77,7 @@ def _verifies(peer: str, world: World, signed: bytes) -> None:
         assert who == world.ada.address
     else:
         content, signature = mime.parts_of(signed)
-        verify: dict[str, Callable[[bytes, bytes], object]] = {"gpgsm": world.gpgsm.verify, "NSS": world.nss.verify}
-        who = {"gpgsm": world.ada.fingerprint, "NSS": (content, world.ada.address)}[peer]
-        assert verify[peer](mime.content_of(signature), content) == who
+        smime.VERIFIES[peer](world, world.ada, mime.content_of(signature), content)
     shows_all(content)
 
 

@@ -12,7 +12,7 @@ from services.crypto.protecting import Recipients, SmimeSigner, protect
 from services.crypto.smime.enveloped import Cipher, envelop
 from services.crypto.smime.signing import detached_signature
 from services.crypto.smime.verification import State
-from tests.interop import mails, mime, openpgp
+from tests.interop import mails, mime, openpgp, smime
 from tests.interop.peers import PeerRefused
 from tests.interop.peers.identity import Identity
 from tests.interop.world import PASSWORD, TEXT, World
@@ -94,7 +94,7 @@ def test_openssl_opens_nothing_that_is_for_somebody_else(cipher: Cipher, world: 
 def test_the_others_open_nothing_that_is_for_somebody_else(peer: str, world: World) -> None:
     encrypted = envelop(CONTENT, [world.ada_rsa.certificate], Cipher.CBC)
     with pytest.raises(PeerRefused):
-        {"gpgsm": world.gpgsm, "NSS": world.nss}[peer].decrypt(encrypted)
+        smime.DECRYPTS[peer](world, world.bob, encrypted)
 
 
 @pytest.mark.parametrize("peer", OPENPGP)

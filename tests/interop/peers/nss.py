@@ -59,7 +59,7 @@ class NSS:
 
     def verify(self, signature: bytes, content: bytes | None = None) -> tuple[bytes, str]:
         """The content and the common name of the signer."""
-        detached = [] if content is None else ["-c", self._file("content", content)]
+        detached: list[str | Path] = [] if content is None else ["-c", self._file("content", content)]
         # What it says about signers stands in front of the content.
         about, _, read = self._cms("-D", "-h", "1", *detached, given=signature).partition(b"type=data; \n")
         said = dict(_SIGNER.findall(about.decode("utf-8", "replace")))

@@ -122,20 +122,14 @@ class OpenSSL:
 
     def _verified(self, form: str, signed: bytes, root: x509.Certificate, content: bytes | None) -> tuple[bytes, str]:
         signer = self.home / "verified.pem"
+        # A mail's line ends are openssl's business: told it is binary, it would lose those before the boundaries.
+        options: list[str | Path] = ["-binary"] if form == "DER" else []
+        options += [] if content is None else ["-content", self._file("content", content)]
         read = self._cms(
-            # A mail's line ends are openssl's business: told it is binary, it would lose those before the boundaries.
-            *(
-                "-verify",
-                "-inform",
-                form,
-                *(["-binary"] if form == "DER" else []),
-                "-purpose",
-                "smimesign",
-                "-signer",
-                signer,
-            ),
+            *("-verify", "-inform", form, "-purpose", "smimesign"),
             *("-CAfile", self._file("root.pem", root.public_bytes(Encoding.PEM))),
-            *([] if content is None else ["-content", self._file("content", content)]),
+            *("-signer", str(signer)),
+            *options,
             given=signed,
         )
         return read, addresses(x509.load_pem_x509_certificate(signer.read_bytes()))[0]
