@@ -217,7 +217,8 @@ class _Reading:
             self._signed(kind, payload, *self._openpgp(signatures, payload))
 
     def _signed(self, kind: Kind, payload: bytes, verdict: Verdict, fingerprint: str | None = None) -> None:
-        if verdict.state is State.TAMPERED and self.decrypted:
+        # AES-CBC doesn't show a change; a signature inside that is damaged shows that there was one.
+        if self.decrypted and (verdict.state is State.TAMPERED or (self.unproven and verdict.malformed)):
             raise _changed()
         self.layers.append(Judged(kind, verdict.state, verdict.words, fingerprint))
         self.signature = verdict
@@ -263,7 +264,7 @@ class _Reading:
         try:
             signatures = _verified(layer, self.keyring.certificates)
         except Unreadable:
-            return Verdict(state=State.UNREADABLE, words=_NOT_OPENED[Kind.MANGLED]), None
+            return Verdict(state=State.UNREADABLE, words=_NOT_OPENED[Kind.MANGLED], malformed=True), None
         return self._openpgp(signatures, layer.payload)
 
     def _openpgp(self, signatures: messages.Signatures, payload: bytes) -> tuple[Verdict, str | None]:

@@ -27,6 +27,10 @@ class UnreadableSignatureError(Exception):
     """Why a signature can't be checked, as the end of a sentence."""
 
 
+class UnsupportedSignatureError(UnreadableSignatureError):
+    """It is whole, but made in a way that isn't accepted here."""
+
+
 @dataclass(frozen=True)
 class Signer:
     """One SignerInfo with its certificate.

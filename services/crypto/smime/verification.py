@@ -23,7 +23,7 @@ from services.crypto.addresses import mailboxes, same_mailbox
 from services.crypto.smime.chains import RSA_BITS, is_for_mail, paths
 from services.crypto.smime.crls import Known, Revocation, Revocations, RevokedSerials, Standing
 from services.crypto.smime.parsing import extension
-from services.crypto.smime.signed import Signed, Signer, UnreadableSignatureError, read
+from services.crypto.smime.signed import Signed, Signer, UnreadableSignatureError, UnsupportedSignatureError, read
 
 AcceptedHash = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
 _HASHES: dict[str, type[AcceptedHash]] = {
@@ -31,6 +31,7 @@ _HASHES: dict[str, type[AcceptedHash]] = {
     "sha384": hashes.SHA384,
     "sha512": hashes.SHA512,
 }
+_FORMER_HASHES = frozenset({"md5", "sha1", "sha224"})
 
 Digest: TypeAlias = Callable[[str], bytes | None]
 """Gives the digest of what should be signed, for `sha256`, `sha384` or `sha512`; None where it isn't at hand."""
@@ -91,6 +92,8 @@ class Verdict(BaseModel):
     issuer: str | None = None
     signed_at: datetime | None = None
     revocation: Known | None = None
+    malformed: bool = False
+    """Unreadable, because it is damaged or was never whole; not because it is made in a way that isn't accepted."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def verify(
     try:
         return _worst(read(signature_der), given, from_address, trust, now)
     except UnreadableSignatureError as fault:
-        return _unreadable(str(fault))
+        return _unreadable(str(fault), isinstance(fault, UnsupportedSignatureError))
     except Exception:
         # The bytes are a stranger's. What malformed ASN.1 or a malformed certificate raises in the two
         # parsers is an open set, and none of it may keep a mail from being read.
@@ -159,7 +162,7 @@ def verify_opaque(der: bytes, from_address: str, trust: Trust, now: datetime) ->
         content = signed.content
         return content, _worst(signed, digest_of(content or b""), from_address, trust, now)
     except UnreadableSignatureError as fault:
-        return content, _unreadable(str(fault))
+        return content, _unreadable(str(fault), isinstance(fault, UnsupportedSignatureError))
     except Exception:
         # As in verify.
         return content, _unreadable("it is malformed")
@@ -183,7 +186,9 @@ def _worst(signed: Signed, digest: Digest, from_address: str, trust: Trust, now:
 def _judge(signer: Signer, signed: Signed, digest: Digest, from_address: str, trust: Trust, now: datetime) -> Verdict:
     expected = digest(signer.digest) if signer.digest in _HASHES else None
     if expected is None:
-        raise UnreadableSignatureError("its digest isn't accepted")
+        # A name that nobody knows is what damage leaves of a name.
+        fault = UnsupportedSignatureError if signer.digest in _FORMER_HASHES else UnreadableSignatureError
+        raise fault("its digest isn't accepted")
     certificate = signer.certificate
     if (
         signer.content_type != "data"
@@ -277,14 +282,14 @@ def _is_signed_by(key: object, signer: Signer) -> bool:
         match key:
             case rsa.RSAPublicKey() if kind in {"rsassa_pkcs1v15", "rsassa_pss"}:
                 if key.key_size < RSA_BITS:
-                    raise UnreadableSignatureError("the signer's key is too short to prove anything")
+                    raise UnsupportedSignatureError("the signer's key is too short to prove anything")
                 key.verify(signer.signature, signer.signed, _rsa_padding(signer.algorithm), _hash(signer))
             case ec.EllipticCurvePublicKey() if kind == "ecdsa":
                 key.verify(signer.signature, signer.signed, ec.ECDSA(_hash(signer)))
             case ed25519.Ed25519PublicKey() if kind == "ed25519":
                 key.verify(signer.signature, signer.signed)
             case _:
-                raise UnreadableSignatureError("its algorithm isn't accepted")
+                raise UnsupportedSignatureError("its algorithm isn't accepted")
     except InvalidSignature:
         return False
     return True
@@ -306,7 +311,7 @@ def _rsa_padding(algorithm: algos.SignedDigestAlgorithm) -> padding.AsymmetricPa
 
 def _accepted(name: str) -> AcceptedHash:
     if name not in _HASHES:
-        raise UnreadableSignatureError("its algorithm isn't accepted")
+        raise UnsupportedSignatureError("its algorithm isn't accepted")
     return _HASHES[name]()
 
 
@@ -314,5 +319,5 @@ def _verdict(state: State) -> Verdict:
     return Verdict(state=state, words=_WORDS[state])
 
 
-def _unreadable(fault: str) -> Verdict:
-    return Verdict(state=State.UNREADABLE, words=_WORDS[State.UNREADABLE].format(fault))
+def _unreadable(fault: str, whole: bool = False) -> Verdict:
+    return Verdict(state=State.UNREADABLE, words=_WORDS[State.UNREADABLE].format(fault), malformed=not whole)
