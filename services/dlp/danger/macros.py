@@ -1,0 +1,119 @@
+"""Reads the macros of Office files: VBA source as MS-OVBA stores it, and Excel 4.0 macro sheets.
+
+Written here because the libraries that do it cannot be used: the one in common use brings in a GPL package.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from services.dlp.compound import Compound
+from services.dlp.findings import Hit
+
+MAX_SOURCE = 1 << 18
+MAX_SOURCES = 1 << 21
+MAX_RECORDS = 20_000
+
+_PROOF = frozenset({"VBA", "_VBA_PROJECT", "_VBA_PROJECT_CUR"})
+# What runs without anybody asking for it: on opening, on closing, on the first paint of a control.
+_AUTO = re.compile(
+    r"\b(?:auto_?(?:open|exec|close|exit|new|activate|deactivate)|document_?(?:open|close|new|beforeclose|change)"
+    r"|(?:workbook|worksheet|presentation|slideshow)_?(?:open|activate|close|beforeclose|beforesave|addininstall|change"
+    r"|calculate|deactivate|windowactivate)|app_(?:documentopen|workbookopen)|[a-z0-9]{1,40}_(?:layout|painted|paint"
+    r"|gotfocus|mousemove|mousehover|resize|initialize|navigatecomplete2|documentcomplete))\b",
+    re.IGNORECASE,
+)
+_REACHES_OUT = re.compile(
+    r"\b(?:shell(?:execute)?|createobject|getobject|wscript|powershell|urldownloadtofile[aw]?|macscript|callbyname"
+    r"|virtualalloc|rtlmovememory|createthread|winhttp|xmlhttp|adodb\.stream|declare\s{1,8}(?:ptrsafe\s{1,8})?(?:sub|function))\b",
+    re.IGNORECASE,
+)
+
+
+def look(compound: Compound) -> Iterator[Hit]:
+    """Hits for the VBA project in a compound file, if there is one."""
+    if not _PROOF & compound.names:
+        return
+    text = "\n".join(sources(compound))
+    if not text or _AUTO.search(text):
+        # Without a source only the compiled code is left, which runs as well: it counts as the worst it can be.
+        yield Hit("danger", "macro-runs-by-itself" if text else "macro-without-source", "macros")
+    else:
+        yield Hit("danger", "macro", "macros", score=0.9 if _REACHES_OUT.search(text) else 0.7)
+
+
+def sources(compound: Compound) -> Iterator[str]:
+    """The source of each module, at most 256 KB of each and 2 MB of all."""
+    left = MAX_SOURCES
+    for entry in compound.streams():
+        if left <= 0:
+            return
+        data = compound.read(entry, MAX_SOURCE * 2)
+        # A module is compiled code and then, compressed, its source, which always begins with an attribute.
+        at = data.find(b"\0Attribut")
+        if at >= 3:
+            source = decompress(data[at - 3 :], min(left, MAX_SOURCE))
+            left -= len(source)
+            yield source.decode("latin-1")
+
+
+def decompress(data: bytes, limit: int) -> bytes:
+    """Undo the compression of MS-OVBA section 2.4.1, up to `limit` bytes; stops where `data` makes no sense."""
+    if data[:1] != b"\x01":
+        return b""
+    out = bytearray()
+    at = 1
+    while at + 2 <= len(data) and len(out) < limit:
+        header = int.from_bytes(data[at : at + 2], "little")
+        chunk = data[at + 2 : at + (header & 0x0FFF) + 3]
+        at += (header & 0x0FFF) + 3
+        if header >> 12 & 7 != 3:
+            break
+        if header & 0x8000:
+            _chunk(chunk, out)
+        else:
+            out += chunk
+    return bytes(out[:limit])
+
+
+def _chunk(chunk: bytes, out: bytearray) -> None:
+    """One compressed chunk of at most 4096 bytes: a flag byte, then eight literals or (offset, length) tokens."""
+    start, at = len(out), 0
+    while at < len(chunk):
+        flags = chunk[at]
+        at += 1
+        for bit in range(8):
+            if at >= len(chunk):
+                return
+            if not flags >> bit & 1:
+                out.append(chunk[at])
+                at += 1
+                continue
+            token = int.from_bytes(chunk[at : at + 2], "little")
+            at += 2
+            bits = max(4, (len(out) - start - 1).bit_length())
+            length = (token & 0xFFFF >> bits) + 3
+            source = len(out) - (token >> 16 - bits) - 1
+            if source < start or len(out) - start > 4096:
+                return
+            for position in range(source, source + length):
+                out.append(out[position])
+
+
+def look_at_workbook(compound: Compound) -> Iterator[Hit]:
+    """Hits for Excel 4.0 macro sheets in an xls (MS-XLS section 2.4.28, BoundSheet8 with dt 1)."""
+    for entry in compound.streams():
+        if entry.name not in ("Workbook", "Book"):
+            continue
+        data = compound.read(entry, 1 << 22)
+        at = 0
+        for _ in range(MAX_RECORDS):
+            if at + 4 > len(data):
+                break
+            record = int.from_bytes(data[at : at + 2], "little")
+            if record == 0x85 and data[at + 9 : at + 10] in (b"\x01", b"\x06"):
+                rule = "xlm-macro" if data[at + 9] == 1 else "macro"
+                yield Hit("danger", rule, "sheets", score=1.0 if rule == "xlm-macro" else 0.7)
+                return
+            at += 4 + int.from_bytes(data[at + 2 : at + 4], "little")

@@ -1,0 +1,208 @@
+"""What acts in an Office file: macros, DDE, templates and objects from elsewhere, and the files kept in it."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+from services.dlp.compound import MAGIC, Compound
+from services.dlp.danger import macros
+from services.dlp.danger.parts import Package
+from services.dlp.findings import Hit
+from services.dlp.tags import tags
+from services.dlp.types import text_of
+
+MAX_STREAM = 1 << 22
+MAX_FILES = 50
+# A file stored in a OneNote section begins with this (MS-ONESTORE section 2.6.13, FileDataStoreObject).
+_ONENOTE_FILE = bytes.fromhex("e716e3bd65261145a4c48d4d0b7a9eac")
+_HEX = b"0123456789abcdefABCDEF"
+_NOT_HEX = bytes(set(range(256)) - set(_HEX))
+_LOADED = ("attachedtemplate", "oleobject", "frame", "subdocument", "afchunk", "externallinkpath", "control")
+_REMOTE = ("http:", "https:", "ftp:", "mhtml:", "ms-", "\\\\", "//", "file://", "file:\\\\")
+
+
+def look_at_compound(data: bytes) -> Iterator[Hit]:
+    """Hits in doc, xls, ppt, msg, and in the vbaProject.bin or the object of a newer file."""
+    compound = Compound(data)
+    if not compound.entries and (b"\0Attribut" in data or "_VBA_PROJECT".encode("utf-16-le") in data):
+        yield Hit("danger", "macro-without-source", "damaged file")
+    yield from macros.look(compound)
+    yield from macros.look_at_workbook(compound)
+    names = {name.lower() for name in compound.names}
+    if "equation native" in names:
+        yield Hit("danger", "equation-object", "objects")
+    if "\x01ole10native" in names:
+        yield Hit("danger", "ole-object", "objects", score=0.6)
+    for entry in compound.streams():
+        if entry.name == "WordDocument":
+            text = compound.read(entry, MAX_STREAM).replace(b"\0", b"").upper()
+            if b"DDEAUTO" in text or b"\x13 DDE " in text or b"\x13DDE " in text:
+                yield Hit("danger", "dde", "fields")
+
+
+def files_in_compound(data: bytes) -> Iterator[tuple[str, str, bytes]]:
+    """(where, name, bytes) of the files packed into a compound file as objects, at most 50."""
+    compound = Compound(data)
+    found = 0
+    for entry in compound.streams():
+        if entry.name.lower() == "\x01ole10native" and found < MAX_FILES:
+            found += 1
+            name, inner = _packed(compound.read(entry, len(data)))
+            yield f"object {found}", name, inner
+        elif entry.name == "PowerPoint Document":
+            for inner in _objects_in_presentation(compound.read(entry, len(data))):
+                found += 1
+                yield f"object {found}", "", inner
+
+
+def _packed(data: bytes) -> tuple[str, bytes]:
+    """The name and bytes of an OLE 1.0 package: label, path, two words, temporary path, size, bytes."""
+    label, _, rest = data[6:].partition(b"\0")
+    path, _, rest = rest.partition(b"\0")
+    if len(rest) < 8:
+        return "", data[4:]
+    (length,) = struct.unpack_from("<I", rest, 4)
+    if len(rest) < length + 12:
+        return "", data[4:]
+    (size,) = struct.unpack_from("<I", rest, 8 + length)
+    name = (path.replace(b"\\", b"/").rpartition(b"/")[2] or label)[:255]
+    return name.decode("latin-1"), rest[12 + length : 12 + length + size]
+
+
+def _objects_in_presentation(data: bytes) -> Iterator[bytes]:
+    """The compressed storages (macros, objects) of a ppt (MS-PPT section 2.10.34, ExOleObjStgCompressedAtom)."""
+    at = 0
+    for _ in range(MAX_FILES):
+        at = data.find(b"\x10\0\x11\x10", at)
+        if at < 0:
+            return
+        try:
+            inner = zlib.decompressobj().decompress(data[at + 12 :], MAX_STREAM)
+        except zlib.error:
+            inner = b""
+        if inner.startswith(MAGIC):
+            yield inner
+        at += 4
+
+
+def look_at_package(data: bytes) -> Iterator[Hit]:
+    """Hits in docx, xlsx, pptx, vsdx and their kin (ECMA-376): what they load, and what they do on opening."""
+    package = Package(data)
+    for name in package.names:
+        lowered = name.lower()
+        if lowered.startswith(("xl/macrosheets/", "xl/intlmacrosheets/")):
+            yield Hit("danger", "xlm-macro", name[:200])
+        elif "/activex/" in lowered and lowered.endswith(".bin"):
+            yield Hit("danger", "active-x", name[:200], score=0.6)
+        elif "/webextensions/" in lowered and lowered.endswith(".xml"):
+            yield Hit("danger", "web-extension", name[:200], score=0.6)
+        if lowered.endswith(".rels"):
+            yield from _relationships(name, text_of(package.read(name)))
+        elif lowered.endswith(".xml"):
+            yield from _fields(name, package.read(name))
+
+
+def files_in_package(data: bytes) -> Iterator[tuple[str, str, bytes]]:
+    """The compound files among the members, whatever they are called, and what is embedded: at most 50."""
+    package = Package(data)
+    found = 0
+    for name in package.names:
+        if found >= MAX_FILES:
+            return
+        if "/embeddings/" in name.lower() or package.read(name, 8) == MAGIC:
+            found += 1
+            yield name[:200], name, package.read(name)
+
+
+def _relationships(name: str, text: str) -> Iterator[Hit]:
+    for tag in tags(text):
+        if tag.name != "relationship":
+            continue
+        attributes = tag.attributes()
+        if attributes.get("targetmode", "").lower() != "external":
+            continue
+        kind = attributes.get("type", "").rpartition("/")[2].lower()
+        target = "".join(attributes.get("target", "").split()).lower()
+        if kind in _LOADED and target.startswith(_REMOTE):
+            # A template or a workbook on the author's own disk or share is ordinary; what comes by the web is not.
+            near = target.startswith("file:") or kind == "externallinkpath"
+            yield Hit("danger", "external-" + kind, name[:200], score=0.3 if near else 1.0)
+        elif kind == "hyperlink" and target.startswith(("ms-", "search-ms:", "javascript:", "vbscript:")):
+            yield Hit("danger", "external-command", name[:200])
+
+
+def _fields(name: str, data: bytes) -> Iterator[Hit]:
+    if b"ddeLink" in data or b"ppaction://program" in data:
+        yield Hit("danger", "dde" if b"ddeLink" in data else "external-command", name[:200])
+    pieces, at = [], 0
+    # A field's code may stand in many runs, a letter in each.
+    while (at := data.find(b"instrText", at)) >= 0:
+        start = data.find(b">", at)
+        end = data.find(b"<", start) if start >= 0 else -1
+        if end < 0:
+            break
+        if data[at - 1 : at] != b"/" and data[at - 3 : at - 2] != b"/":
+            pieces.append(data[start + 1 : end])
+        at = end
+    code = b"".join(pieces)
+    at = 0
+    while (at := data.find(b"fldSimple", at)) >= 0:
+        end = data.find(b">", at)
+        code += b" " + data[at : end if end >= 0 else at + 512][:512].replace(b'"', b" ")
+        at += 9
+    code = b" " + code.upper()
+    if b"DDEAUTO" in code or b" DDE " in code:
+        yield Hit("danger", "dde", name[:200])
+
+
+def look_at_rtf(data: bytes) -> Iterator[Hit]:
+    """Hits in rich text: objects (as exploited by the equation editor), DDE fields, templates from the web."""
+    lowered = data.lower()
+    objects = lowered.count(b"\\objdata") + lowered.count(b"\\objclass")
+    if objects:
+        acts = b"\\objupdate" in lowered or b"\\objautlink" in lowered or b"equation" in lowered
+        yield Hit("danger", "ole-object", "objects", objects, score=1.0 if acts else 0.6)
+    if b"ddeauto" in lowered or b"{\\*\\fldinst dde " in lowered:
+        yield Hit("danger", "dde", "fields")
+    at = lowered.find(b"\\*\\template")
+    if at >= 0 and lowered[at + 11 : at + 64].strip(b" {").startswith((b"http", b"\\\\", b"\\u-")):
+        yield Hit("danger", "external-attachedtemplate", "template")
+
+
+def files_in_rtf(data: bytes) -> Iterator[tuple[str, str, bytes]]:
+    """The compound files and packages that rich text carries in hexadecimal, at most 50."""
+    lowered, at = data.lower(), 0
+    for number in range(1, MAX_FILES + 1):
+        at = lowered.find(b"\\objdata", at)
+        if at < 0:
+            return
+        at += 8
+        following = lowered.find(b"\\objdata", at)
+        digits = data[at : following if following >= 0 else len(data)].translate(None, _NOT_HEX)
+        raw = bytes.fromhex(digits[: len(digits) // 2 * 2].decode())
+        start = raw.find(MAGIC)
+        if start >= 0:
+            yield f"object {number}", "", raw[start:]
+        elif b"Package\0" in raw[:64]:
+            name, inner = _packed(b"\0\0\0\0" + raw[raw.find(b"Package\0") + 20 :])
+            yield f"object {number}", name, inner
+
+
+def look_at_onenote(data: bytes) -> Iterator[Hit]:
+    """A hit if files lie in the section; which files, `files_in_onenote` says."""
+    if files := data.count(_ONENOTE_FILE):
+        yield Hit("danger", "embedded-file", "section", files, score=0.4)
+
+
+def files_in_onenote(data: bytes) -> Iterator[tuple[str, str, bytes]]:
+    """The files stored in a OneNote section, at most 50; their names stand elsewhere, their bytes suffice."""
+    at = 0
+    for number in range(1, MAX_FILES + 1):
+        at = data.find(_ONENOTE_FILE, at)
+        if at < 0:
+            return
+        length = int.from_bytes(data[at + 16 : at + 24], "little")
+        yield f"file {number}", "", data[at + 36 : at + 36 + length]
+        at += 36

@@ -1,0 +1,330 @@
+"""What a file really is, judged by its bytes.
+
+The table of `kinds` and a few checks of structure decide; libmagic is asked only for the name of a binary that
+they do not know. Everything here is linear in the data, and nothing raises.
+"""
+
+from __future__ import annotations
+
+import struct
+import unicodedata
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import magic
+
+from services.dlp.charsets import decode
+from services.dlp.compound import Compound
+from services.dlp.kinds import (
+    BY_EXTENSION,
+    BY_MEDIA_TYPE,
+    EMPTY,
+    KINDS,
+    SIGNATURES,
+    UNKNOWN,
+    Family,
+    Kind,
+)
+
+HEAD = 1 << 16
+MAX_MEMBERS = 20_000
+_MAGIC_BYTES = 1 << 20
+
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1a\x1b")) + b"\x7f"
+_BOMS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
+_HTML = (
+    "html",
+    "head",
+    "body",
+    "script",
+    "iframe",
+    "meta",
+    "title",
+    "table",
+    "style",
+    "form",
+    "div",
+    "p",
+    "h1",
+    "a",
+    "b",
+)
+_BRANDS = {b"heic": "heif", b"heix": "heif", b"mif1": "heif", b"msf1": "heif", b"avif": "heif"}
+_RIFF = {b"WEBP": "webp", b"WAVE": "wav", b"AVI ": "avi"}
+# Where a zip file has a member of this name, or below this folder, it is of this kind. Programs come first: what
+# a file can do counts before what it shows.
+_ZIP_KINDS = (
+    ("androidmanifest.xml", "apk"),
+    ("base/manifest/androidmanifest.xml", "apk"),
+    ("appxmanifest.xml", "appx"),
+    ("appxmetadata/appxbundlemanifest.xml", "appx"),
+    ("extension.vsixmanifest", "addin"),
+    ("install.rdf", "addin"),
+    ("payload/", "ipa"),
+    ("word/", "docx"),
+    ("xl/", "xlsx"),
+    ("ppt/", "pptx"),
+    ("visio/", "vsdx"),
+    ("fixeddocseq.fdseq", "xps"),
+    ("fixeddocumentsequence.fdseq", "xps"),
+)
+_OLE_KINDS = (
+    ("WordDocument", "doc"),
+    ("Workbook", "xls"),
+    ("Book", "xls"),
+    ("PowerPoint Document", "ppt"),
+    ("__properties_version1.0", "msg"),
+    ("VisioDocument", "vsd"),
+    ("Quill", "pub"),
+)
+_MSI_CLSIDS = tuple(bytes([n]) + bytes.fromhex("100c0000000000c000000000000046") for n in (0x82, 0x84, 0x86))
+
+
+def kind_of(name: str, media_type: str, data: bytes) -> Kind:
+    """The kind that the bytes are. `name` and `media_type` only choose among kinds of text, which look alike."""
+    if not data:
+        return EMPTY
+    if data.startswith(b"#!") and (kind := _shebang(data)):
+        return kind
+    if _is_pdf(data):
+        return KINDS["pdf"]
+    if is_text(data):
+        return _text_kind(name, media_type, data)
+    title = _by_structure(data) or _by_signature(data) or _by_end(data)
+    return _within_container(title, data) if title else _ask_libmagic(data)
+
+
+def extension(name: str) -> str:
+    """The extension a desktop would act on, lower case: past trailing dots and spaces, invisible characters and
+    streams (`a.exe::$DATA`)."""
+    tail = visible(name).replace("\\", "/").rpartition("/")[2].partition("::")[0].rstrip(". ")
+    return tail.rpartition(".")[2].strip().lower() if "." in tail else ""
+
+
+def visible(name: str) -> str:
+    """A name as it is stored by a desktop: compatibility forms resolved, invisible characters dropped."""
+    folded = unicodedata.normalize("NFKC", name[:4096])
+    return "".join(c for c in folded if unicodedata.category(c) not in ("Cf", "Cc"))
+
+
+def is_text(data: bytes) -> bool:
+    """Whether the first 64 KB are text: of a Unicode form with a mark, or bytes with hardly any control in them."""
+    head = data[:HEAD]
+    if head.startswith(_BOMS):
+        return True
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    return b"\0" not in head and controls * 100 <= len(head)
+
+
+def text_of(data: bytes) -> str:
+    """The text of a file, by its mark or else as UTF-8 or Latin-1."""
+    if data.startswith(_BOMS[:2]):
+        return decode(data, "utf-16")
+    return decode(data.removeprefix(_BOMS[2]))
+
+
+def zip_members(data: bytes) -> Iterator[tuple[str, bool]]:
+    """(name, encrypted) of each member that a zip file's central directory lists, at most 20,000.
+
+    The end record is looked for as readers do, from the end, so that a zip file behind other data is found.
+    """
+    end = data.rfind(b"PK\x05\x06", max(0, len(data) - 65557))
+    if end < 0 or end + 22 > len(data):
+        return
+    size, offset = struct.unpack_from("<II", data, end + 12)
+    for at in (end - size, offset):
+        if 0 <= at < end and data.startswith(b"PK\x01\x02", at):
+            yield from _central_directory(data, at)
+            return
+
+
+def _central_directory(data: bytes, at: int) -> Iterator[tuple[str, bool]]:
+    for _ in range(MAX_MEMBERS):
+        if not data.startswith(b"PK\x01\x02", at) or at + 46 > len(data):
+            return
+        (flags,) = struct.unpack_from("<H", data, at + 8)
+        name, extra, comment = struct.unpack_from("<HHH", data, at + 28)
+        yield data[at + 46 : at + 46 + name].decode("utf-8", "replace"), bool(flags & 1)
+        at += 46 + name + extra + comment
+
+
+def _shebang(data: bytes) -> Kind | None:
+    line = data[2:256].split(b"\n", 1)[0].strip().lower()
+    if not line.startswith((b"/", b"env ")):
+        return None
+    return KINDS[next((title for word, title in _INTERPRETERS if word in line), "shell")]
+
+
+_INTERPRETERS = (
+    (b"python", "python"),
+    (b"perl", "perl"),
+    (b"ruby", "ruby"),
+    (b"php", "php"),
+    (b"lua", "lua"),
+    (b"tclsh", "tcl"),
+    (b"wish", "tcl"),
+    (b"node", "javascript"),
+    (b"pwsh", "powershell"),
+)
+
+
+def _text_kind(name: str, media_type: str, data: bytes) -> Kind:
+    start = text_of(data[:HEAD]).lstrip("\ufeff \t\r\n\0").lower()
+    for mark, title in _TEXT_STARTS:
+        if start.startswith(mark):
+            return KINDS[title]
+    if start.startswith("<"):
+        return _markup_kind(start)
+    if "mime-version:" in start and ":" in start.partition("\n")[0]:
+        return KINDS["mhtml" if "multipart/related" in start[:2048] else "eml"]
+    claimed = BY_EXTENSION.get(extension(name)) or BY_MEDIA_TYPE.get(media_type.lower())
+    return claimed if claimed and claimed.container == "text" and claimed.family is Family.TEXT else KINDS["text"]
+
+
+_TEXT_STARTS = (
+    ("{\\rt", "rtf"),
+    ("%!ps", "postscript"),
+    ("windows registry editor", "registry"),
+    ("regedit4", "registry"),
+    ("[internetshortcut", "url"),
+    ("[desktop entry]", "desktop"),
+    ("[shell]", "scf"),
+    ("[autorun]", "inf"),
+    ("[version]\r\nsignature", "inf"),
+    ("@echo off", "batch"),
+    ("<?php", "php"),
+    ("<job", "wsf"),
+    ("<package>", "wsf"),
+    ("<?sct", "wsf"),
+    ("<scriptlet", "wsf"),
+    ("id;p", "sylk"),
+    ("web\n1\n", "query"),
+    ("web\r\n1\r\n", "query"),
+    ("-----begin", "pem"),
+    ("begin:v", "calendar"),
+    ("# disk descriptorfile", "vmdk"),
+    ("full address:s:", "rdp"),
+    ("screen mode id:i:", "rdp"),
+)
+_MARKUP_MARKS = (
+    ("<hta:application", "hta"),
+    ("<librarydescription", "library"),
+    ("<persistedquery", "search"),
+    ("<searchconnectordescription", "search"),
+    ("<mmc_consolefile", "console"),
+    ("<jnlp", "jnlp"),
+    ("<appinstaller", "clickonce"),
+    ("urn:schemas-microsoft-com:asm", "clickonce"),
+    ("<scriptlet", "wsf"),
+    ("<plist", "webloc"),
+    ("<svg", "svg"),
+    ("<html", "html"),
+    ("<!doctype html", "html"),
+)
+
+
+def _markup_kind(start: str) -> Kind:
+    for mark, title in _MARKUP_MARKS:
+        if mark in start[:8192]:
+            settings = title == "webloc" and "<key>url</key>" not in start
+            return KINDS["xml" if settings else title]
+    if start.startswith("<?xml"):
+        return KINDS["xml"]
+    tag = start[1:16].replace(">", " ").replace("/", " ").split(" ")[0].strip()
+    return KINDS["html" if tag in _HTML or start.startswith("<!--") else "text"]
+
+
+def _is_pdf(data: bytes) -> bool:
+    """Readers look for the header in the first kilobyte; text that only speaks of it has no objects."""
+    return data.startswith(b"%PDF-") or (b"%PDF-" in data[:1024] and b"endobj" in data)
+
+
+def _by_structure(data: bytes) -> str:
+    """Kinds whose signature alone is too short to believe."""
+    if data.startswith((b"MZ", b"ZM")) and len(data) >= 64:
+        new_header = int.from_bytes(data[60:64], "little")
+        return "pe" if data.startswith((b"PE\0\0", b"NE", b"LE"), new_header) else "dos"
+    if data.startswith(b"\xca\xfe\xba\xbe"):
+        # Java counts class versions from 45, Mach-O the processors a program is built for.
+        return "mach-o" if int.from_bytes(data[4:8], "big") < 40 else "class"
+    if data[4:8] == b"ftyp":
+        return _BRANDS.get(data[8:12], "mp4")
+    if data.startswith(b"RIFF"):
+        return _RIFF.get(data[8:12], "")
+    return next((title for title, fits in _STRUCTURES if fits(data)), "")
+
+
+_STRUCTURES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
+    ("pyc", lambda data: data[2:4] == b"\r\n" and 3000 <= int.from_bytes(data[:2], "little") <= 3999),
+    ("bmp", lambda data: data.startswith(b"BM") and data[6:10] == b"\0\0\0\0"),
+    ("ico", lambda data: data.startswith(b"\0\0\x01\0") and 0 < data[4] < 200 and data[5:6] == b"\0"),
+    ("mp3", lambda data: data.startswith((b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"))),
+    ("der", lambda data: data.startswith((b"\x30\x80\x06", b"\x30\x82", b"\x30\x83")) and data[4:6] != b"\0\0"),
+)
+
+
+def _by_signature(data: bytes) -> str:
+    return next((title for offset, mark, title in SIGNATURES if data.startswith(mark, offset)), "")
+
+
+def _by_end(data: bytes) -> str:
+    """Kinds known by their last bytes, or by a boot sector."""
+    if data[-512:].startswith((b"koly", b"conectix")):
+        return "dmg" if data[-512:].startswith(b"koly") else "vhd"
+    if _is_disk(data):
+        return "img"
+    return "zip" if any(True for _ in zip_members(data)) else ""
+
+
+def _within_container(title: str, data: bytes) -> Kind:
+    if title == "zip":
+        title = _zip_kind(data)
+    elif title == "ole":
+        compound = Compound(data)
+        names = compound.names
+        title = next((kind for name, kind in _OLE_KINDS if name in names), "ole")
+        if compound.clsid in _MSI_CLSIDS:
+            title = "msi"
+    return KINDS[title]
+
+
+def _zip_kind(data: bytes) -> str:
+    names = [name.lower().replace("\\", "/") for name, _ in zip_members(data)]
+    if "meta-inf/manifest.mf" in names and any(name.endswith((".class", ".dex")) for name in names):
+        return "apk" if "androidmanifest.xml" in names else "jar"
+    for mark, title in _ZIP_KINDS:
+        if any(name.startswith(mark) if mark.endswith("/") else name == mark for name in names):
+            return title
+    if b"mimetypeapplication/epub+zip" in data[30:100]:
+        return "epub"
+    if b"mimetypeapplication/vnd." in data[30:100] or {"content.xml", "meta-inf/manifest.xml"} <= set(names):
+        return "odf"
+    return "zip"
+
+
+def _is_disk(data: bytes) -> bool:
+    """A raw disk: a boot sector with a file system's name or a sound partition table in it, or a Linux volume."""
+    if len(data) < 8192:
+        return False
+    if data[510:512] != b"\x55\xaa":
+        return data[1080:1082] == b"\x53\xef" and data[1024:1028] != bytes(4)
+    named = data[3:7] == b"NTFS" or b"FAT" in (data[54:57], data[82:85]) or data[3:8] == b"EXFAT"
+    return named or (all(data[at] in (0, 0x80) for at in range(446, 510, 16)) and any(data[450:510:16]))
+
+
+@cache
+def _libmagic() -> magic.Magic:
+    return magic.Magic(mime=True)
+
+
+def _ask_libmagic(data: bytes) -> Kind:
+    """The name libmagic has for a binary. Its word is never taken for a program: the table above knows those."""
+    try:
+        media_type = _libmagic().from_buffer(data[:_MAGIC_BYTES])
+    except magic.MagicException:
+        return UNKNOWN
+    if known := BY_MEDIA_TYPE.get(media_type):
+        return known
+    main, _, sub = media_type.partition("/")
+    family = {"image": Family.PICTURE, "audio": Family.MEDIA, "video": Family.MEDIA}.get(main, Family.DATA)
+    return UNKNOWN if sub in ("octet-stream", "") else Kind(sub, family, "", media_type)
