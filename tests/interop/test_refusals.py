@@ -209,7 +209,7 @@ def test_whatever_byte_of_a_mail_is_changed_nobody_takes_it_for_the_one_that_was
             assert opened.mail is not None
             assert mime.text_of(opened.mail) == TEXT
         else:
-            # Where the change hit what says that it is signed, the mail looks like an unsigned one, which CBC can't tell.
+            # A change of what says that it is signed leaves a mail that looks unsigned, which CBC can't tell.
             looks_unsigned = opened.signature.state is State.UNSIGNED and "AES-CBC" in opened.layers[0].words
             assert opened.mail is None or looks_unsigned
             assert not opened.remote_content
