@@ -1,0 +1,243 @@
+"""Finds copies of confidential documents, whole or in excerpts, by fingerprints that do not give the documents away.
+
+Winnowing (Schleimer, Wilkerson, Aiken: "Winnowing: Local Algorithms for Document Fingerprinting", SIGMOD 2003) over the
+letters and digits of a text alone, without case, accents, spaces and punctuation: of every W neighbouring grams of K
+characters the least hash is kept. So a run of K + W - 1 = 63 letters and digits that two texts share always shares a
+fingerprint, and a thirty-third part of all grams is stored.
+"""
+
+import hashlib
+import json
+import struct
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.dlp.detectors.masking import mask
+from services.dlp.findings import Hit
+from services.dlp.message import Passage
+
+K = 32
+W = 32
+SHORTEST = K + W - 1
+VERSION = f"winnowing {K} {W} 1"
+DETECTOR = "copy"
+
+# A template that thousands of documents share is said once, not thousands of times.
+MAX_DOCUMENTS = 20
+
+# Long texts are hashed in pieces, so that memory stays small.
+PIECE = 1 << 20
+
+_MAGIC = b"SecuMail fingerprints 1\n"
+_HEAD = struct.Struct("<QQQ")
+_DIGEST = 32
+
+Hashes = NDArray[np.uint64]
+Owners = NDArray[np.uint32]
+
+_NONE: Hashes = np.empty(0, np.uint64)
+
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+
+_LOWERED = np.zeros(256, dtype=np.uint32)
+for _code in b"abcdefghijklmnopqrstuvwxyz0123456789":
+    _LOWERED[_code] = _code
+    _LOWERED[ord(chr(_code).upper())] = _code
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """A document's fingerprints, in ascending order, each once; `document` is the id that hits name."""
+
+    document: str
+    hashes: Hashes
+
+
+class TooShort(ValueError):
+    """A document of fewer letters and digits than an excerpt that is always found."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"the document has fewer than {SHORTEST} letters and digits: put what it says on the word list"
+        )
+
+
+class Damaged(ValueError):
+    """Bytes that are no index, or not one whole index of this version."""
+
+    def __init__(self) -> None:
+        super().__init__("these bytes are no fingerprint index of this version: register the documents again")
+
+
+def register(document: str, texts: Iterable[str]) -> Fingerprints:
+    """The fingerprints of a document's passages. TooShort: it would not be found."""
+    parts = [_winnowed(squashed) for squashed, _ in map(_squash, texts) if len(squashed) >= SHORTEST]
+    if not parts:
+        raise TooShort
+    return Fingerprints(document, np.unique(np.concatenate(parts)))
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The fingerprints of many documents: 12 bytes each, in ascending order of hash. An index never changes; `add`,
+    `remove` and `ignoring` return another one.
+
+    `ignored` are fingerprints of what everybody writes (signatures, disclaimers, templates): they count for nothing.
+    """
+
+    documents: tuple[str, ...] = ()
+    hashes: Hashes = field(default_factory=_NONE.copy)
+    owners: Owners = field(default_factory=lambda: np.empty(0, np.uint32))
+    ignored: Hashes = field(default_factory=_NONE.copy)
+
+    def add(self, *registered: Fingerprints) -> "Index":
+        """With these documents; one that is there already is replaced."""
+        kept = self.remove(*(one.document for one in registered))
+        every = {one.document: one for one in registered}
+        first = len(kept.documents)
+        hashes = np.concatenate([kept.hashes, *(one.hashes for one in every.values())])
+        owners = np.concatenate(
+            [kept.owners, *(np.full(len(one.hashes), first + n, np.uint32) for n, one in enumerate(every.values()))]
+        )
+        order = np.argsort(hashes, kind="stable")
+        return Index((*kept.documents, *every), hashes[order], owners[order], self.ignored)
+
+    def remove(self, *documents: str) -> "Index":
+        """Without these documents; those it does not have are passed over."""
+        gone = set(documents)
+        kept = [place for place, document in enumerate(self.documents) if document not in gone]
+        if len(kept) == len(self.documents):
+            return self
+        renumbered = np.zeros(len(self.documents), np.uint32)
+        renumbered[kept] = np.arange(len(kept), dtype=np.uint32)
+        stays = np.isin(self.owners, np.array(kept, np.uint32))
+        names = tuple(self.documents[place] for place in kept)
+        return Index(names, self.hashes[stays], renumbered[self.owners[stays]], self.ignored)
+
+    def ignoring(self, texts: Iterable[str]) -> "Index":
+        """With these texts ignored, instead of those that were. Texts of fewer than K letters are passed over."""
+        parts = [_grams(squashed) for squashed, _ in map(_squash, texts) if len(squashed) >= K]
+        return Index(self.documents, self.hashes, self.owners, np.unique(np.concatenate(parts)) if parts else _NONE)
+
+    def find(self, passages: Sequence[Passage]) -> tuple[Hit, ...]:
+        """One hit for each passage and document of which it has an excerpt (the 20 it has most of); the count is of
+        shared fingerprints. The span is of the first shared gram, where the passage is ASCII.
+        """
+        return tuple(hit for passage in passages for hit in self._find(passage)) if len(self.hashes) else ()
+
+    def _find(self, passage: Passage) -> Iterable[Hit]:
+        squashed, places = _squash(passage.text)
+        mine = np.setdiff1d(_winnowed(squashed), self.ignored, assume_unique=True)
+        low = np.searchsorted(self.hashes, mine, "left")
+        times = np.searchsorted(self.hashes, mine, "right") - low
+        if not times.any():
+            return
+        # Every entry of the index that has one of these hashes, and the hash beside it.
+        shared = np.repeat(mine, times)
+        entries = np.repeat(low - np.cumsum(times) + times, times) + np.arange(len(shared))
+        owners, counts = np.unique(self.owners[entries], return_counts=True)
+        for place in np.argsort(-counts, kind="stable")[:MAX_DOCUMENTS].tolist():
+            owner, count = int(owners[place]), int(counts[place])
+            first = _first(squashed, shared[self.owners[entries] == owner])
+            sample = mask("".join(map(chr, squashed[first : first + K].tolist())))
+            span = None if places is None else (int(places[first]), int(places[first + K - 1]) + 1)
+            yield Hit(DETECTOR, self.documents[owner], passage.name, count, sample, span=span)
+
+    def to_bytes(self) -> bytes:
+        """The index for keeping. It does not tell what the documents say, but whether a given sentence is in one: seal
+        it like the lists."""
+        names = json.dumps(self.documents).encode()
+        body = b"".join(
+            (
+                _HEAD.pack(len(names), len(self.hashes), len(self.ignored)),
+                names,
+                self.hashes.astype("<u8").tobytes(),
+                self.owners.astype("<u4").tobytes(),
+                self.ignored.astype("<u8").tobytes(),
+            )
+        )
+        return _MAGIC + hashlib.sha256(body).digest() + body
+
+    @classmethod
+    def from_bytes(cls, kept: bytes) -> "Index":
+        """The index that `to_bytes` wrote. Damaged: these are not its bytes."""
+        digest, body = kept[len(_MAGIC) : len(_MAGIC) + _DIGEST], kept[len(_MAGIC) + _DIGEST :]
+        if not kept.startswith(_MAGIC) or hashlib.sha256(body).digest() != digest:
+            raise Damaged
+        names, hashes, ignored = _HEAD.unpack_from(body)
+        place = _HEAD.size + names
+        return cls(
+            tuple(json.loads(body[_HEAD.size : place])),
+            np.frombuffer(body, "<u8", hashes, place),
+            np.frombuffer(body, "<u4", hashes, place + 8 * hashes),
+            np.frombuffer(body, "<u8", ignored, place + 12 * hashes),
+        )
+
+
+def _squash(text: str) -> tuple[NDArray[np.uint32], NDArray[np.intp] | None]:
+    """The letters and digits of a text as code points, and their places in it, which are only known for ASCII."""
+    if text.isascii():
+        codes = _LOWERED[np.frombuffer(text.encode("ascii"), np.uint8)]
+        places = np.flatnonzero(codes)
+        return codes[places], places
+    # Marks that stand by themselves go first: normalising is quadratic in a run of them.
+    letters = "".join(filter(str.isalnum, text))
+    plain = "".join(filter(str.isalnum, unicodedata.normalize("NFKD", letters).casefold()))
+    return np.frombuffer(plain.encode("utf-32-le", "replace"), "<u4").astype(np.uint32), None
+
+
+def _grams(squashed: NDArray[np.uint32]) -> Hashes:
+    """The hash of every gram of K characters: a polynomial modulo 2^64, in log2(K) doublings, its bits then mixed."""
+    value = _mixed(squashed.astype(np.uint64) + _BASE)
+    factor, width = int(_BASE), 1
+    while width < K:
+        value = value[:-width] * np.uint64(factor) + value[width:]
+        factor, width = factor * factor & 0xFFFFFFFFFFFFFFFF, width * 2
+    return _mixed(value)
+
+
+def _winnowed(squashed: NDArray[np.uint32]) -> Hashes:
+    """The fingerprints of a text, in ascending order, each once; of one with fewer than K characters, none."""
+    parts = [_winnow(_grams(piece)) for _, piece in _pieces(squashed)]
+    return np.unique(np.concatenate(parts)) if parts else _NONE
+
+
+def _pieces(squashed: NDArray[np.uint32]) -> Iterator[tuple[int, NDArray[np.uint32]]]:
+    """A text in pieces that overlap so far that every window of W grams is whole in one of them."""
+    for start in range(0, max(len(squashed) - SHORTEST + 1, 1), PIECE):
+        piece = squashed[start : start + PIECE + SHORTEST - 1]
+        if len(piece) >= K:
+            yield start, piece
+
+
+def _first(squashed: NDArray[np.uint32], hashes: Hashes) -> int:
+    """Where the first gram with one of these hashes begins."""
+    return next(
+        start + int(found[0])
+        for start, piece in _pieces(squashed)
+        if len(found := np.flatnonzero(np.isin(_grams(piece), hashes)))
+    )
+
+
+def _winnow(grams: Hashes) -> Hashes:
+    """The least hash of every window of W grams; a text too short for a window has one of all it has."""
+    if len(grams) < W:
+        return np.sort(grams)[:1]
+    least, width = grams, 1
+    while width < W:
+        least = np.minimum(least[:-width], least[width:])
+        width *= 2
+    # Neighbouring windows mostly have the same least gram: most repetitions go before anything is sorted.
+    return least[np.flatnonzero(np.append(True, least[1:] != least[:-1]))]
+
+
+def _mixed(value: Hashes) -> Hashes:
+    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every bit of a hash depends on every bit before."""
+    value = (value ^ (value >> np.uint64(30))) * _MIX[0]
+    value = (value ^ (value >> np.uint64(27))) * _MIX[1]
+    return value ^ (value >> np.uint64(31))
