@@ -1,7 +1,6 @@
 """What a file really is, judged by its bytes.
 
-The table of `kinds` and a few checks of structure decide; libmagic is asked only for the name of a binary that
-they do not know. Everything here is linear in the data, and nothing raises.
+The table of `kinds` and a few checks of structure decide. Everything here is linear in the data, and nothing raises.
 """
 
 from __future__ import annotations
@@ -9,9 +8,6 @@ from __future__ import annotations
 import struct
 import unicodedata
 from collections.abc import Callable, Iterator
-from functools import cache
-
-import magic
 
 from services.dlp.charsets import decode
 from services.dlp.compound import Compound
@@ -28,7 +24,6 @@ from services.dlp.kinds import (
 
 HEAD = 1 << 16
 MAX_MEMBERS = 20_000
-_MAGIC_BYTES = 1 << 20
 
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1a\x1b")) + b"\x7f"
 _BOMS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
@@ -91,7 +86,7 @@ def kind_of(name: str, media_type: str, data: bytes) -> Kind:
     if is_text(data):
         return _text_kind(name, media_type, data)
     title = _by_structure(data) or _by_signature(data) or _by_end(data)
-    return _within_container(title, data) if title else _ask_libmagic(data)
+    return _within_container(title, data) if title else UNKNOWN
 
 
 def extension(name: str) -> str:
@@ -310,21 +305,3 @@ def _is_disk(data: bytes) -> bool:
         return data[1080:1082] == b"\x53\xef" and data[1024:1028] != bytes(4)
     named = data[3:7] == b"NTFS" or b"FAT" in (data[54:57], data[82:85]) or data[3:8] == b"EXFAT"
     return named or (all(data[at] in (0, 0x80) for at in range(446, 510, 16)) and any(data[450:510:16]))
-
-
-@cache
-def _libmagic() -> magic.Magic:
-    return magic.Magic(mime=True)
-
-
-def _ask_libmagic(data: bytes) -> Kind:
-    """The name libmagic has for a binary. Its word is never taken for a program: the table above knows those."""
-    try:
-        media_type = _libmagic().from_buffer(data[:_MAGIC_BYTES])
-    except magic.MagicException:
-        return UNKNOWN
-    if known := BY_MEDIA_TYPE.get(media_type):
-        return known
-    main, _, sub = media_type.partition("/")
-    family = {"image": Family.PICTURE, "audio": Family.MEDIA, "video": Family.MEDIA}.get(main, Family.DATA)
-    return UNKNOWN if sub in ("octet-stream", "") else Kind(sub, family, "", media_type)
