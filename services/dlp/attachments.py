@@ -24,9 +24,11 @@ class Attachment:
     size: int
     media_type: str
     name: str
+    within: str = ""
+    """The chain of files it was found in, if any; `index` is then that of the outermost, or 0 in a body."""
 
     @classmethod
-    def of(cls, index: int, data: bytes, media_type: str, name: str) -> "Attachment":
+    def of(cls, index: int, data: bytes, media_type: str, name: str, within: str = "") -> "Attachment":
         """Digest `data`, the attachment's decoded bytes."""
         return cls(
             index=index,
@@ -35,10 +37,13 @@ class Attachment:
             size=len(data),
             media_type=media_type,
             name=name,
+            within=within,
         )
 
     def __str__(self) -> str:
-        """As a reviewer reads it: `attachment 2 (plan.pdf)`."""
+        """As a reviewer reads it: `attachment 2 (plan.pdf)`, or `attachment 2 (plans.zip) ! plan.pdf`."""
+        if self.within:
+            return f"{self.within} ! {self.name or 'file'}"
         return f"attachment {self.index} ({self.name})" if self.name else f"attachment {self.index}"
 
 
@@ -48,5 +53,8 @@ def black_listed(attachments: Iterable[Attachment], hashes: Set[str]) -> tuple[A
 
 
 def not_listed(attachments: Iterable[Attachment], hashes: Set[str]) -> tuple[Attachment, ...]:
-    """Those whose SHA-256 is not among `hashes` (lower-case hex). A SHA-1 never lets a file pass."""
-    return tuple(a for a in attachments if a.sha256 not in hashes)
+    """Those whose SHA-256 is not among `hashes` (lower-case hex). A SHA-1 never lets a file pass.
+
+    A listed file covers the files in it. An unlisted one is not redeemed by them: it has room for more.
+    """
+    return tuple(a for a in attachments if (not a.within or not a.index) and a.sha256 not in hashes)

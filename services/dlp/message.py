@@ -3,10 +3,13 @@
 Reading never raises and is bounded. A mail that is nested too deep, has too many parts or headers, or is
 damaged so that two readers could see different things comes back with `unreadable` set, and the policy holds
 it.
+
+Texts are read here. Files are not: they are given to an `Extract`, all of a mail together, which reads them in a
+place where that can do no harm. Without one, a file that is not plain text is said to be unread.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from email.message import Message as Mime
 from email.parser import BytesParser
@@ -16,6 +19,7 @@ from itertools import count
 
 from services.dlp.attachments import Attachment
 from services.dlp.charsets import decode, header_text
+from services.dlp.findings import Hit
 from services.dlp.markup import split
 
 MAX_DEPTH = 20
@@ -29,6 +33,12 @@ MAX_NAME = 255
 _MIME_HEADERS = ("content-type", "content-transfer-encoding", "content-disposition")
 _IDENTITY = ("", "7bit", "8bit", "binary")
 _ENCODINGS = (*_IDENTITY, "quoted-printable", "base64", "x-uuencode", "uuencode", "uue", "x-uue")
+_BINARY = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f]|\A\s{0,99}(?:%PDF-|\{\\rtf)")
+"""A text part with this in it is a file, whatever it says it is."""
+_HAS_FILES = re.compile(r";base64,|^begin [0-7]{3} ", re.MULTILINE)
+"""Files written out in a text."""
+_FOLD = re.compile(r"\r?\n[ \t]")
+_SEALED = "-----BEGIN PGP MESSAGE-----"
 _COMMENT = re.compile(r"\([^()]*\)")
 
 
@@ -67,7 +77,33 @@ class Message:
     subject: str = ""
     passages: tuple[Passage, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    """Also the files in files, each after the one it was in."""
     unreadable: Unreadable | None = None
+    troubles: tuple[Hit, ...] = ()
+    """What could not be read, and why (detector "unscannable"). Below a score of 1 it is what nobody reads."""
+    dangers: tuple[Hit, ...] = ()
+    """What else the extractor found about the files: types that lie, active content."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file for the extractor: `where` begins the names of all that is found in it.
+
+    `known`: its text is a passage of the mail already, so only what else it may be is of interest.
+    """
+
+    index: int
+    where: str
+    name: str
+    media_type: str
+    data: bytes
+    known: bool = False
+    alternative: Alternative = None
+
+
+Found = Passage | Attachment | Hit
+Extract = Callable[[Sequence[File]], Iterable[Found]]
+"""Reads the files of one mail, within limits for all of them. Never raises; what it cannot read is a Hit."""
 
 
 class _RefusedError(Exception):
@@ -76,20 +112,35 @@ class _RefusedError(Exception):
         self.reason = reason
 
 
-def read(raw: bytes) -> Message:
+def unread(files: Sequence[File]) -> Iterator[Found]:
+    """The extractor of who has none: what is no plain text was not read."""
+    return (Hit("unscannable", "unread", file.where) for file in files if not file.known)
+
+
+def read(raw: bytes, extract: Extract = unread) -> Message:
     """Read `raw`, a whole mail in any state of repair. The caller bounds its size; the rest is bounded
     here."""
     try:
         mail = BytesParser(_Part, policy=_Policy()).parsebytes(raw)
         reading = _Reading()
         subject = reading.read_mail(mail, within="", alternative=None)
-        return Message(subject, tuple(reading.passages), tuple(reading.attachments))
     except _RefusedError as refused:
         return Message(unreadable=refused.reason)
     except Exception:
         # The standard library's parser raises TypeError, ValueError and others on rubbish, and documents
         # none. Whatever it is, the mail was not read, and a mail that was not read is held.
         return Message(unreadable=Unreadable.DAMAGED)
+    if reading.files:
+        for found in extract(reading.files):
+            reading.found(found)
+    hits = reading.hits
+    return Message(
+        subject,
+        tuple(reading.passages),
+        tuple(sorted(reading.attachments, key=lambda attachment: attachment.index)),
+        troubles=tuple(hit for hit in hits if hit.detector == "unscannable"),
+        dangers=tuple(hit for hit in hits if hit.detector != "unscannable"),
+    )
 
 
 class _Policy(Compat32):
@@ -145,6 +196,8 @@ class _Reading:
     def __init__(self) -> None:
         self.passages: list[Passage] = []
         self.attachments: list[Attachment] = []
+        self.files: list[File] = []
+        self.hits: list[Hit] = []
         self.alternatives = count(1)
 
     def read_mail(self, mail: Mime, within: str, alternative: Alternative) -> str:
@@ -205,16 +258,39 @@ class _Reading:
             raise _RefusedError(Unreadable.DAMAGED)
         disposition = part.get("content-disposition", "").partition(";")[0].strip().lower()
         is_text = part.get_content_maintype() == "text"
-        if not is_text or disposition == "attachment" or _file_name(part):
+        text = decode(data, _lenient(part.get_content_charset)) if is_text else ""
+        is_file = not is_text or disposition == "attachment" or _file_name(part) or _BINARY.search(text)
+        if is_file:
             name = self.attach(part, data, alternative)
+            self.give(str(self.attachments[-1]), len(self.attachments), part, data, alternative, "\0" not in text)
+        elif _HAS_FILES.search(text):
+            self.give(name, 0, part, data, alternative, known=True)
         if is_text:
-            text = decode(data, _lenient(part.get_content_charset))
             if part.get_content_subtype() in ("html", "xml", "xhtml"):
                 text, hidden = split(text)
                 self.add(name, text, alternative)
                 self.add(f"{name} markup", hidden, alternative)
             else:
+                if part.get_content_subtype() in ("calendar", "vcard", "x-vcard", "directory"):
+                    text = _FOLD.sub("", text)  # RFC 5545 section 3.1: within a word if need be
                 self.add(name, text, alternative)
+            if _SEALED in text:
+                self.hits.append(Hit("unscannable", "encrypted", name))
+
+    def give(self, where: str, index: int, part: Mime, data: bytes, alternative: Alternative, known: bool) -> None:
+        """Put a file, or a text with files in it, before the extractor."""
+        kind = part.get_content_type()
+        known = known and part.get_content_maintype() == "text"
+        self.files.append(File(index, where, _file_name(part), kind, data, known, alternative))
+
+    def found(self, found: Found) -> None:
+        """Add what the extractor says."""
+        if isinstance(found, Passage):
+            self.passages.append(found)
+        elif isinstance(found, Attachment):
+            self.attachments.append(found)
+        else:
+            self.hits.append(found)
 
     def attach(self, part: Mime, data: bytes, alternative: Alternative) -> str:
         """Add an attachment and its file name, which leaves the house too; return its passages' name."""

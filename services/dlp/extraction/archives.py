@@ -1,0 +1,235 @@
+"""Takes archives apart: zip by its directory, tar, compressed streams; 7z, rar, iso, cab, cpio through libarchive."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import IO
+
+import libarchive
+from libarchive.exception import ArchiveError
+
+from services.dlp.charsets import decode
+from services.dlp.extraction.kinds import archive_format, stream_filter, zip_end
+from services.dlp.extraction.pieces import Budget, Exceeded, Inner, Piece, Text, Trouble, unpacked
+
+_CHUNK = 256 * 1024
+_PACKAGES = ("[Content_Types].xml", "mimetype")
+"""A member of one of these names makes the archive a document (OOXML, OpenDocument, EPUB)."""
+_PARTS = (".xml", ".rels", ".vml", ".rdf")
+_EXPECTED = (".bin", ".odttf", ".fntdata")
+_DESCRIPTOR = 24
+"""Most bytes of a data descriptor, which may follow a member and belongs to it."""
+
+
+def read_zip(data: bytes, budget: Budget) -> Iterator[Piece]:
+    """Every member, and what stands before, between and behind the members, where no reader of zip files looks."""
+    end = zip_end(data)
+    if end is None:
+        raise zipfile.BadZipFile("no end record")
+    behind = end + 22 + struct.unpack_from("<H", data, end + 20)[0]
+    if data.count(b"PK\x01\x02", 0, end) > budget.limits.members:
+        raise Exceeded("too-many")
+    with zipfile.ZipFile(BytesIO(data[:behind])) as archive:
+        members = archive.infolist()
+        package = any(member.filename in _PACKAGES for member in members)
+        if archive.comment:
+            yield Text("comment", decode(archive.comment))
+        names = [member.filename for member in members] + [decode(m.comment) for m in members if m.comment]
+        yield Text("names", "\n".join(names))
+        gaps = _gaps(data, members, archive.start_dir)
+        if gaps is None:
+            yield Trouble("overlap")
+            return
+        left = []
+        for member in members:
+            budget.check()
+            if member.flag_bits & 0x41:
+                yield Trouble("encrypted", member.filename)
+            elif not member.is_dir() or member.file_size:
+                try:
+                    yield from _member(archive, member, package, budget)
+                except NotImplementedError:
+                    left.append(member.filename)
+                except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError):
+                    yield Trouble("damaged", member.filename)
+        if left:
+            # A compression only libarchive knows.
+            yield from _through_libarchive(data, "zip", budget, only=frozenset(left))
+    yield from (Inner("data between the members", data[a:b]) for a, b in gaps)
+    if data[behind:].strip(b"\x00\r\n "):
+        yield Inner("data behind the archive", data[behind:])
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, package: bool, budget: Budget) -> Iterator[Piece]:
+    path = PurePosixPath(member.filename)
+    suffix = path.suffix.lower()
+    part = package and suffix in _PARTS
+    with archive.open(member) as file:
+        for piece in unpacked(member.filename, _chunks(file), member.compress_size, budget, part):
+            if isinstance(piece, Inner) and package:
+                if path.name == "manifest.xml" and b"encryption-data" in piece.data:
+                    yield Trouble("encrypted")
+                yield Inner(path.stem if part else path.name, piece.data, part, expected=suffix in _EXPECTED)
+            else:
+                yield piece
+
+
+def _gaps(data: bytes, members: list[zipfile.ZipInfo], directory: int) -> list[tuple[int, int]] | None:
+    """The stretches no member covers; None if members lie over each other."""
+    gaps = []
+    covered = 0
+    for member in sorted(members, key=lambda m: m.header_offset):
+        start = member.header_offset
+        if start < covered:
+            return None
+        if start - covered > _DESCRIPTOR or (not covered and start):
+            gaps.append((covered, start))
+        name, extra = struct.unpack_from("<HH", data, start + 26) if start + 30 <= len(data) else (0, 0)
+        covered = start + 30 + name + extra + member.compress_size
+    if directory - covered > _DESCRIPTOR:
+        gaps.append((covered, directory))
+    return gaps
+
+
+def read_archive(data: bytes, budget: Budget) -> Iterator[Piece]:
+    """The members of any other archive."""
+    name = archive_format(data)
+    if name == "tar":
+        yield from _tar(data, budget)
+        return
+    if name == "zip":
+        # It begins as a zip file and has no directory: cut off, or made so that some readers find nothing in it.
+        yield Trouble("damaged")
+    yield from _through_libarchive(data, name, budget)
+    if name == "7zip" and len(data) > 32:
+        offset, size = struct.unpack_from("<QQ", data, 12)
+        if data[32 + offset + size :].strip(b"\x00"):
+            yield Inner("data behind the archive", data[32 + offset + size :])
+
+
+def _tar(data: bytes, budget: Budget) -> Iterator[Piece]:
+    """Also what stands behind the two empty blocks that end the archive for most readers."""
+    with tarfile.open(fileobj=BytesIO(data), mode="r:", ignore_zeros=True, errors="replace") as archive:
+        for member in archive:
+            budget.member()
+            budget.check()
+            # The names of the owner, and the comments of the pax format.
+            told = (member.name, member.linkname, member.uname, member.gname, *member.pax_headers.values())
+            yield Text("names", "\n".join(dict.fromkeys(filter(None, told))))
+            file = archive.extractfile(member) if member.isreg() else None
+            if file is not None:
+                packed = member.size if not member.issparse() else 0
+                yield from unpacked(member.name, _chunks(file), packed, budget)
+
+
+def _through_libarchive(data: bytes, name: str, budget: Budget, only: frozenset[str] | None = None) -> Iterator[Piece]:
+    """By a named format, never by libarchive's guess: one of its formats opens files of the machine it runs on."""
+    produced = 0
+    try:
+        with libarchive.memory_reader(data, format_name=name, filter_name="none") as archive:
+            for entry in archive:
+                budget.check()
+                path = str(entry.pathname or "")
+                yield Text("names", "\n".join(filter(None, (path, str(entry.linkpath or "")))))
+                if not entry.isfile or (only is not None and path not in only):
+                    budget.member()
+                    continue
+                for piece in unpacked(path, entry.get_blocks(_CHUNK), len(data) - produced // 200, budget):
+                    produced += len(piece.data) if isinstance(piece, Inner) else 0
+                    yield piece
+    except ArchiveError as error:
+        said = str(error).lower()
+        yield Trouble("encrypted" if "encrypt" in said or "passphrase" in said else "damaged")
+
+
+def read_stream(data: bytes, budget: Budget) -> Iterator[Piece]:
+    """A compressed file: one member, which has no name but in gzip's header."""
+    kind = stream_filter(data)
+    if kind == "gzip":
+        yield Text("header", "\n".join(decode(field) for field in _gzip_header(data)))
+    try:
+        if kind in ("gzip", "bzip2", "xz", "lzma"):
+            behind: list[bytes] = []
+            yield from unpacked("content", _inflate(data, kind, behind), len(data), budget)
+            yield from (Inner("data behind the archive", rest) for rest in behind if rest.strip(b"\x00"))
+        else:
+            with libarchive.memory_reader(data, format_name="raw", filter_name=kind) as archive:
+                for entry in archive:
+                    yield from unpacked("content", entry.get_blocks(_CHUNK), len(data), budget)
+    except (ArchiveError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError):
+        yield Trouble("damaged")
+
+
+def _decompressor(kind: str) -> bz2.BZ2Decompressor | lzma.LZMADecompressor | _Gzip:
+    if kind == "gzip":
+        return _Gzip()
+    return bz2.BZ2Decompressor() if kind == "bzip2" else lzma.LZMADecompressor(memlimit=256 * 1024 * 1024)
+
+
+class _Gzip:
+    """zlib's decompressor with the interface of the other two."""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(wbits=31)
+        self._waiting = b""
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        got = self._zlib.decompress(self._waiting + data, max_length)
+        self._waiting = self._zlib.unconsumed_tail
+        return got
+
+    @property
+    def eof(self) -> bool:
+        return self._zlib.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._waiting
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._zlib.unused_data
+
+
+def _inflate(data: bytes, kind: str, behind: list[bytes]) -> Iterator[bytes]:
+    """The content, of all streams one after the other, in chunks of bounded size; then what follows the last."""
+    start = 0
+    while start < len(data) and stream_filter(data[start : start + 16]) == kind:
+        stream = _decompressor(kind)
+        while not stream.eof:
+            feed = data[start : start + _CHUNK] if stream.needs_input else b""
+            start += len(feed)
+            chunk = stream.decompress(feed, _CHUNK)
+            if not chunk and not feed and not stream.eof:
+                raise EOFError("the stream is cut off")
+            yield chunk
+        start -= len(stream.unused_data)
+    behind.append(data[start:])
+
+
+def _gzip_header(data: bytes) -> list[bytes]:
+    """The extra field, the file name and the comment (RFC 1952 section 2.3)."""
+    flags, place, fields = data[3] if len(data) > 3 else 0, 10, []
+    if flags & 4 and len(data) > 12:
+        length = int.from_bytes(data[10:12], "little")
+        fields.append(data[12 : 12 + length])
+        place = 12 + length
+    for flag in (8, 16):
+        if flags & flag:
+            end = data.find(b"\x00", place)
+            fields.append(data[place:end] if end >= 0 else data[place : place + 1024])
+            place = end + 1 if end >= 0 else len(data)
+    return fields
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        yield chunk

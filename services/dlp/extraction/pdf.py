@@ -1,0 +1,168 @@
+"""Takes PDF apart: the pages' text, every string of every object, the files in it, and its earlier revisions."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from io import BytesIO
+
+from pypdf import PdfReader
+from pypdf.errors import PyPdfError
+from pypdf.generic import (
+    ArrayObject,
+    ByteStringObject,
+    ContentStream,
+    DictionaryObject,
+    IndirectObject,
+    PdfObject,
+    StreamObject,
+    TextStringObject,
+)
+
+from services.dlp.extraction.kinds import text_of
+from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
+from services.dlp.extraction.texts import runs
+
+_END = b"%%EOF"
+_REVISIONS = 50
+_FONTS = ("/FontFile", "/FontFile2", "/FontFile3")
+_STRUCTURE = ("/XRef", "/ObjStm")
+
+
+def read_pdf(data: bytes, budget: Budget) -> Iterator[Piece]:
+    """Encrypted is what asks for a password to be read; a password for changes only is none."""
+    start = max(0, data.find(b"%PDF-"))
+    reader = PdfReader(BytesIO(data[start:]), strict=False)
+    if reader.is_encrypted and not reader.decrypt(""):
+        yield Trouble("encrypted")
+        return
+    said = set()
+    for piece in _document(reader, budget):
+        if isinstance(piece, Text):
+            said.add(piece.text)
+        yield piece
+    yield from _revisions(data, said, budget)
+    tail = data[data.rfind(_END) + len(_END) :] if _END in data else b""
+    if tail.strip(b"\x00\r\n \t"):
+        yield Inner("data behind the document", tail)
+    if start > 0 and data[:start].strip():
+        yield Inner("data before the document", data[:start])
+
+
+def _revisions(data: bytes, said: set[str], budget: Budget) -> Iterator[Piece]:
+    """What the document said before it was changed: an incremental update leaves it in the file."""
+    ends = [found.end() for found in re.finditer(re.escape(_END), data)][:-1]
+    if len(ends) > _REVISIONS:
+        yield Trouble("too-many", "revisions")
+    for number, end in enumerate(ends[:_REVISIONS], 1):
+        # A file made for fast viewing has such an end near its beginning, before it is a document.
+        with contextlib.suppress(PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+            for piece in _document(PdfReader(BytesIO(data[:end]), strict=False), budget):
+                if isinstance(piece, Text) and piece.text not in said:
+                    said.add(piece.text)
+                    yield Text(f"revision {number}, {piece.name}", piece.text)
+                elif isinstance(piece, Inner):
+                    yield piece
+
+
+def _document(reader: PdfReader, budget: Budget) -> Iterator[Piece]:
+    shown = []
+    contents: set[int] = set()
+    for number, page in enumerate(reader.pages, 1):
+        budget.check()
+        shown.append(page.extract_text())
+        yield Text(f"page {number}", shown[-1])
+        contents.update(_content_of(page))
+    everything = "".join("".join(shown).split())
+    strings: list[str] = []
+    streams: list[tuple[int, StreamObject]] = []
+    names: dict[int, str] = {}
+    fonts: set[int] = set()
+    for number, found in _objects(reader):
+        budget.check()
+        _strings(found, strings, names, fonts)
+        if isinstance(found, StreamObject) and number not in contents:
+            streams.append((number, found))
+    yield Text("properties, annotations and fields", "\n".join(dict.fromkeys(strings)))
+    pictures = 0
+    for number, stream in streams:
+        budget.check()
+        subtype, kind = str(stream.get("/Subtype", "")), str(stream.get("/Type", ""))
+        if kind in _STRUCTURE or number in fonts:
+            continue
+        if subtype == "/Image":
+            pictures += 1
+            continue
+        content = stream.get_data()
+        budget.take(len(content))
+        if number in names or kind == "/EmbeddedFile":
+            yield Inner(names.get(number) or f"file {number}", content)
+        elif subtype == "/Form" or kind == "/Pattern":
+            drawn = _drawn(stream, reader)
+            if "".join(drawn.split()) not in everything:
+                yield Text(f"drawing {number}", drawn)
+        elif not content.lstrip().startswith(b"/CIDInit"):
+            yield Inner(f"stream {number}", content, part=True, expected=True)
+    if pictures:
+        yield Trouble("picture", f"{pictures} pictures" if pictures > 1 else "1 picture", score=0.5)
+
+
+def _objects(reader: PdfReader) -> Iterator[tuple[int, PdfObject]]:
+    numbers = {number for table in reader.xref.values() for number in table} | set(reader.xref_objStm)
+    for number in sorted(numbers):
+        found = None
+        # One object that cannot be read is met in many files; what leads to text was read with the pages.
+        with contextlib.suppress(PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+            found = reader.get_object(number)
+        if found is not None:
+            yield number, found
+    yield 0, reader.trailer
+
+
+def _content_of(page: DictionaryObject) -> set[int]:
+    raw = page.raw_get("/Contents") if "/Contents" in page else None
+    listed = raw.get_object() if isinstance(raw, IndirectObject) else raw
+    numbers = {raw.idnum} if isinstance(raw, IndirectObject) else set()
+    if isinstance(listed, ArrayObject):
+        numbers |= {item.idnum for item in list.__iter__(listed) if isinstance(item, IndirectObject)}
+    return numbers
+
+
+def _strings(top: PdfObject, strings: list[str], names: dict[int, str], fonts: set[int]) -> None:
+    """All strings of one object, without following references: those objects are visited themselves."""
+    stack: list[object] = [top]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, TextStringObject):
+            strings.append(str(item))
+        elif isinstance(item, ByteStringObject):
+            text = text_of(bytes(item))
+            strings.append(runs(bytes(item)) if text is None else text)
+        elif isinstance(item, DictionaryObject):
+            files = item.get("/EF")
+            files = files.get_object() if isinstance(files, IndirectObject) else files
+            if isinstance(files, DictionaryObject):
+                name = str(item.get("/UF") or item.get("/F") or "")
+                for value in dict.values(files):
+                    if isinstance(value, IndirectObject):
+                        names[value.idnum] = name
+            for key, value in dict.items(item):
+                if key in _FONTS and isinstance(value, IndirectObject):
+                    fonts.add(value.idnum)
+                stack.append(value)
+        elif isinstance(item, ArrayObject):
+            stack.extend(list.__iter__(item))
+
+
+def _drawn(stream: StreamObject, reader: PdfReader) -> str:
+    """The strings a drawing shows, in their order; fonts are not asked, so only plain ones come out right."""
+    shown: list[str] = []
+    for operands, operator in ContentStream(stream, reader).operations:
+        if operator in (b"Tj", b"'", b'"', b"TJ"):
+            for operand in operands:
+                items = list.__iter__(operand) if isinstance(operand, ArrayObject) else iter([operand])
+                shown.extend(str(item) for item in items if isinstance(item, TextStringObject))
+        elif operator in (b"Td", b"TD", b"T*", b"ET"):
+            shown.append("\n")
+    return "".join(shown)

@@ -1,0 +1,197 @@
+"""Takes texts apart: HTML, XML, calendars, cards; and files written into a text as base64 or uuencode.
+
+XML is read by expat, which is told to refuse entities of the document's own: what declares them is read as source.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterator
+from xml.parsers import expat
+
+from services.dlp import markup
+from services.dlp.charsets import decode
+from services.dlp.extraction.kinds import text_of
+from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
+
+SEALED = "-----BEGIN PGP MESSAGE-----"
+
+_DECLARED = re.compile(rb"(?:charset|encoding)\s{0,4}=\s{0,4}[\"']?([A-Za-z0-9._:-]{2,40})")
+_HTML = ("html", "htm", "xhtml", "shtml", "hta")
+_FOLD = re.compile(r"\r?\n[ \t]")
+_LETTERS = "A-Za-z0-9+/=\r\n \t"
+_BASE64 = re.compile(
+    rf"(?:base64|ENCODING=b)\b[^:,<>\"'\r\n]{{0,200}}[:,][ \r\n]{{0,4}}([{_LETTERS}]{{16,}}+)", re.IGNORECASE
+)
+_UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n", re.MULTILINE)
+_RUN = re.compile(rb"[\t\r\n\x20-\x7e\xc0-\xfe]{4,}+")
+_WIDE_RUN = re.compile(
+    r"[\t\r\n\x20-\x7e\xa0-\u06ff\u0e00-\u0e7f\u1e00-\u206f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{4,}+"
+)
+_ASCII = re.compile(r"[\x20-\x7e]")
+
+# Elements that stand within a line. Those without any text in them (properties of a run) end no line either.
+_INLINE = frozenset(
+    [
+        *("r", "t", "delText", "instrText", "delInstrText", "ins", "del", "moveFrom", "moveTo"),
+        *("hyperlink", "smartTag", "sdt", "sdtContent", "fldSimple", "span", "a", "b", "i"),
+        *("u", "em", "strong", "s", "font", "tspan", "textPath", "sub", "sup"),
+        *("small", "rt", "ruby", "rubyBase", "customXml"),
+    ]
+)
+_BREAKS = frozenset(["br", "cr", "tab", "line-break", "s", "ptab"])
+_SYMBOL = frozenset({"sym"})
+
+
+def read_text(
+    data: bytes, budget: Budget, name: str = "", media_type: str = "", known: bool = False
+) -> Iterator[Piece]:
+    """A text of any kind, and the files in it. `known`: the text itself has been read elsewhere."""
+    text = text_of(data)
+    if text is None:
+        yield Trouble("unknown")
+        return
+    head = text[:1024].lstrip("\ufeff \t\r\n").lower()
+    suffix = name.rpartition(".")[2].lower()
+    if declared := _declared(data, head):
+        text = decode(data, declared)
+    if not known:
+        html = "html" in media_type or suffix in _HTML or head.startswith(("<!doctype html", "<html"))
+        if html:
+            yield from _split(text)
+        elif head.startswith("<"):
+            yield from read_xml(data, text)
+        elif head.startswith(("begin:vc", "begin:ic")):
+            text = _FOLD.sub("", text)
+            yield Text("", text)
+        else:
+            yield Text("", text)
+    if SEALED in text:
+        yield Trouble("encrypted")
+    budget.check()
+    yield from _files(text)
+
+
+def _split(source: str) -> Iterator[Text]:
+    shown, hidden = markup.split(source)
+    yield Text("", shown)
+    yield Text("markup", hidden)
+
+
+def _declared(data: bytes, head: str) -> str:
+    """The charset an HTML or XML text declares for itself, where it matters."""
+    if not head.startswith("<") or data.isascii() or data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in data[:64]:
+        return ""
+    found = _DECLARED.search(data[:1024])
+    return found[1].decode("ascii") if found else ""
+
+
+def _files(text: str) -> Iterator[Inner | Trouble]:
+    """Files in the text that are no text themselves: those the filter's views decode."""
+    for number, found in enumerate(_BASE64.finditer(text), 1):
+        try:
+            data = binascii.a2b_base64(found[1] + "==")
+        except binascii.Error:
+            continue
+        if data and text_of(data) is None:
+            yield Inner(f"data {number}", data)
+    for found in _UUENCODED.finditer(text):
+        yield Inner(found[1], _uudecoded(text, found.end()))
+
+
+def _uudecoded(text: str, start: int) -> bytes:
+    lines = []
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        line = text[start:end].strip("\r")
+        start = end + 1
+        if line in ("end", "`", " ", ""):
+            break
+        try:
+            lines.append(binascii.a2b_uu(line.encode("ascii", "replace")))
+        except binascii.Error:
+            # Writers pad the last triple in several ways.
+            wanted = (((ord(line[0]) - 32) & 63) * 4 + 5) // 3
+            try:
+                lines.append(binascii.a2b_uu(line[:wanted].encode("ascii", "replace")))
+            except binascii.Error:
+                break
+    return b"".join(lines)
+
+
+def read_xml(data: bytes, source: str) -> Iterator[Piece]:
+    """The text between the tags, and apart from it what attributes, comments and instructions say."""
+    reading = _Xml()
+    try:
+        reading.parser.Parse(data, True)
+    except (expat.ExpatError, ValueError, LookupError, _EntitiesError) as error:
+        yield from _split(source)
+        if isinstance(error, _EntitiesError):
+            yield Trouble("entities")
+        return
+    yield Text("", "".join(reading.shown))
+    yield Text("markup", "\n".join(dict.fromkeys(reading.hidden)))
+
+
+class _EntitiesError(Exception):
+    pass
+
+
+class _Xml:
+    """One pass of expat. A line of text ends where an element with text in it ends, unless it stands in a line."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+        self.hidden: list[str] = []
+        self.parser = parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.ordered_attributes = True
+        parser.StartElementHandler = self.start
+        parser.EndElementHandler = self.end
+        parser.CharacterDataHandler = self.shown.append
+        parser.CommentHandler = self.hidden.append
+        parser.ProcessingInstructionHandler = lambda target, told: self.hidden.append(f"{target} {told}")
+        parser.EntityDeclHandler = self.refuse
+        self.marks: list[int] = []
+
+    def start(self, tag: str, attributes: list[str]) -> None:
+        name = tag.rpartition(":")[2]
+        self.hidden.extend(attributes[1::2])
+        if name in _SYMBOL:
+            self.symbol(attributes)
+        if name not in _INLINE and self.shown and self.shown[-1] != "\n":
+            self.marks.append(len(self.shown))
+        else:
+            self.marks.append(-1 - len(self.shown))
+        if name in _BREAKS:
+            self.shown.append("\n")
+
+    def end(self, tag: str) -> None:
+        mark = self.marks.pop()
+        said = len(self.shown) > (mark if mark >= 0 else -1 - mark)
+        if said and tag.rpartition(":")[2] not in _INLINE and self.shown[-1] != "\n":
+            self.shown.append("\n")
+
+    def symbol(self, attributes: list[str]) -> None:
+        """A letter of a symbol font, written as its number (ECMA-376 part 1, 17.3.3.30)."""
+        for name, value in zip(attributes[::2], attributes[1::2], strict=True):
+            if name.endswith("char"):
+                try:
+                    code = int(value[:8], 16)
+                except ValueError:
+                    continue
+                self.shown.append(chr(code & 0xFF if 0xF000 <= code <= 0xF0FF else min(code, 0xD7FF)))
+
+    def refuse(self, *_declaration: object) -> None:
+        raise _EntitiesError
+
+
+def runs(data: bytes) -> str:
+    """Whatever looks like text among bytes that are none, 8-bit and UTF-16: one run to a line."""
+    found = [run.decode("latin-1") for run in _RUN.findall(data)]
+    for start in (0, 1) if b"\x00" in data else ():
+        wide = data[start : start + (len(data) - start) // 2 * 2].decode("utf-16-le", "replace")
+        found.extend(run for run in _WIDE_RUN.findall(wide) if start == 0 or _ASCII.search(run))
+    return "\n".join(found)

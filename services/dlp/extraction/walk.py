@@ -1,0 +1,251 @@
+"""Goes through the files a mail carries and the files in them, and gives all that can be read in them.
+
+What can't be read is said as loudly as what can: every limit, every damage and every lock is a hit of the detector
+"unscannable". Nothing here raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+
+from services.dlp import message
+from services.dlp.attachments import Attachment
+from services.dlp.extraction.archives import read_archive, read_stream, read_zip
+from services.dlp.extraction.compound import read_compound
+from services.dlp.extraction.kinds import Kind, kinds
+from services.dlp.extraction.outlook import read_tnef
+from services.dlp.extraction.pdf import read_pdf
+from services.dlp.extraction.pictures import SEEN, read_picture, read_recording
+from services.dlp.extraction.pieces import Budget, Exceeded, Inner, Limits, Piece, Text, Trouble
+from services.dlp.extraction.rtf import read_rtf
+from services.dlp.extraction.texts import read_text, runs
+from services.dlp.findings import Hit
+from services.dlp.message import File, Found, Passage
+
+Examine = Callable[[str, str, bytes], Iterable[Hit]]
+"""(name, declared type, bytes) -> what is dangerous about a file, and where its name or type lies."""
+
+UNSCANNABLE = "unscannable"
+MAX_NAME = 255
+
+_READERS: dict[Kind, Callable[[bytes, Budget], Iterator[Piece]]] = {
+    Kind.ZIP: read_zip,
+    Kind.ARCHIVE: read_archive,
+    Kind.STREAM: read_stream,
+    Kind.COMPOUND: read_compound,
+    Kind.PDF: read_pdf,
+    Kind.TNEF: read_tnef,
+    Kind.RTF: read_rtf,
+    Kind.PICTURE: read_picture,
+    Kind.RECORDING: read_recording,
+}
+_FIELD = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]{1,60}:[^\n]{0,998}\n[ \t]?|[ \t][^\n]{0,998}\n|From [^\n]{0,998}\n)")
+_MAIL = re.compile(
+    rb"^(?:from|received|mime-version|content-type|date|subject|message-id):", re.IGNORECASE | re.MULTILINE
+)
+_MAILS = ("eml", "mht", "mhtml", "nws")
+_NEXT_MAIL = re.compile(rb"\r?\n\r?\n(?=From )")
+
+
+def extract(files: Iterable[File], limits: Limits | None = None, examine: Examine | None = None) -> Iterator[Found]:
+    """All that the files of one mail carry, in their order. Runs where it is called: see `child` for a safe place."""
+    walk = _Walk(Budget(limits or Limits()), examine)
+    for file in files:
+        try:
+            yield from walk.top(file)
+        except Exceeded as exceeded:
+            yield Hit(UNSCANNABLE, exceeded.rule, file.where)
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the walk is: the chain of names, how deep, and what it is a rendering of."""
+
+    where: str
+    depth: int
+    index: int
+    alternative: tuple[int, int] | None
+
+
+class _Walk:
+    def __init__(self, budget: Budget, examine: Examine | None) -> None:
+        self.budget = budget
+        self.examine = examine
+        self.groups = count(1)
+
+    def top(self, file: File) -> Iterator[Found]:
+        place = _Place(file.where, 0, file.index, file.alternative)
+        yield from self.dangers(file.name, file.media_type, file.data, file.where)
+        yield from self.file(file.name, file.media_type, file.data, place, known=file.known)
+
+    def dangers(self, name: str, media_type: str, data: bytes, where: str) -> Iterator[Hit]:
+        if self.examine is not None:
+            try:
+                yield from (replace(hit, where=where) for hit in self.examine(name, media_type, data))
+            except Exception:
+                yield Hit(UNSCANNABLE, "crashed", where)
+
+    def file(
+        self,
+        name: str,
+        media_type: str,
+        data: bytes,
+        place: _Place,
+        known: bool = False,
+        expected: bool = False,
+        seen: frozenset[str] = frozenset(),
+    ) -> Iterator[Found]:
+        """One file as every kind it is; a second reading passes over what the first has found."""
+        if not data:
+            return
+        if place.depth > self.budget.limits.depth:
+            yield Hit(UNSCANNABLE, "too-deep", place.where)
+            return
+        found: set[str] = set(seen)
+        for kind in kinds(data):
+            this_time = frozenset(found)
+            try:
+                for piece in self.pieces(kind, name, media_type, data, place, known, expected):
+                    if isinstance(piece, Inner):
+                        yield from self.inner(piece, place, this_time, found)
+                    elif isinstance(piece, Trouble):
+                        yield Hit(UNSCANNABLE, piece.rule, _chain(place.where, piece.name), score=piece.score)
+                    elif isinstance(piece, Text):
+                        yield from self.text(piece, place)
+                    else:
+                        yield piece
+            except Exceeded:
+                raise
+            except (MemoryError, RecursionError):
+                yield Hit(UNSCANNABLE, "memory", place.where)
+            except Exception:
+                # The libraries raise whatever they like on damage. What it was is of no use to anybody; that the
+                # file was not read is.
+                yield Hit(UNSCANNABLE, "damaged", place.where)
+                yield from self.text(Text("bytes", runs(data)), place)
+
+    def pieces(
+        self, kind: Kind, name: str, media_type: str, data: bytes, place: _Place, known: bool, expected: bool
+    ) -> Iterator[Piece | Found]:
+        if kind in _READERS:
+            yield from _READERS[kind](data, self.budget)
+        elif kind is Kind.TEXT:
+            # A text that is read already may still be a mail with files in it.
+            if _is_mail(name, media_type, data):
+                yield from self.mails(data, place)
+            else:
+                yield from read_text(data, self.budget, name, media_type, known)
+        elif kind is Kind.SEALED:
+            yield Trouble("encrypted")
+        elif kind is Kind.FONT:
+            yield Trouble("font", score=SEEN)
+            yield Text("bytes", runs(data))
+        elif kind is Kind.SIGNED and len(data) <= 65536 and name.lower().endswith(".p7s"):
+            # A signature beside what it signs: certificates, and nothing a person wrote.
+            yield Text("bytes", runs(data))
+        else:
+            yield Trouble("unknown", score=SEEN if expected else 1.0)
+            yield Text("bytes", runs(data))
+
+    def inner(self, piece: Inner, place: _Place, seen: frozenset[str], found: set[str]) -> Iterator[Found]:
+        self.budget.member()
+        self.budget.check()
+        digest = hashlib.sha256(piece.data).hexdigest()
+        found.add(digest)
+        if digest in seen:
+            return
+        deeper = _Place(
+            _chain(place.where, piece.name), place.depth + 1, place.index, self.rendering(place, piece.rendering)
+        )
+        if not piece.part:
+            name = _shown(piece.name)
+            yield Attachment.of(place.index, piece.data, "", name, within=place.where)
+            yield from self.dangers(name, "", piece.data, deeper.where)
+        yield from self.file(piece.name, "", piece.data, deeper, expected=piece.expected, seen=seen)
+
+    def text(self, piece: Text, place: _Place) -> Iterator[Passage]:
+        if piece.text and not piece.text.isspace():
+            self.budget.say(len(piece.text))
+            # Half of a pair that some formats write characters in could not be encoded again.
+            text = piece.text.encode("utf-8", "replace").decode("utf-8")
+            yield Passage(_chain(place.where, piece.name), text, self.rendering(place, piece.rendering))
+
+    def rendering(self, place: _Place, rendering: bool) -> tuple[int, int] | None:
+        """A number of its own for each rendering, in a group that is the file's."""
+        if place.alternative is not None or not rendering:
+            return place.alternative
+        return (-1 - int(hashlib.sha256(place.where.encode()).hexdigest()[:12], 16), next(self.groups))
+
+    def mails(self, data: bytes, place: _Place) -> Iterator[Found]:
+        """A mail in a file, or a mailbox of mails."""
+        several = _NEXT_MAIL.split(data) if data.startswith(b"From ") else [data]
+        for number, raw in enumerate(several, 1):
+            self.budget.member()
+            where = _chain(place.where, f"mail {number}") if len(several) > 1 else place.where
+            if place.depth + 1 > self.budget.limits.depth:
+                yield Hit(UNSCANNABLE, "too-deep", where)
+                return
+            start = raw.find(b"\n") + 1 if raw.startswith(b"From ") else 0
+            yield from self.mail(raw[start:], replace(place, where=where, depth=place.depth + 1))
+
+    def mail(self, raw: bytes, place: _Place) -> Iterator[Found]:
+        base = -1 - int(hashlib.sha256(place.where.encode()).hexdigest()[:12], 16)
+
+        def nested(files: Iterable[File]) -> Iterator[Found]:
+            for file in files:
+                yield from self.top_of_mail(file, place.depth)
+
+        read = message.read(raw, nested)
+        if read.unreadable is not None:
+            yield Hit(UNSCANNABLE, read.unreadable, place.where)
+            yield from self.text(Text("bytes", runs(raw)), place)
+            return
+        for passage in read.passages:
+            alternative = place.alternative
+            if alternative is None and passage.alternative is not None:
+                group, branch = passage.alternative
+                alternative = (base - abs(group), branch)
+            self.budget.say(len(passage.text))
+            yield Passage(_chain(place.where, passage.name), passage.text, alternative)
+        for attachment in read.attachments:
+            within = _chain(place.where, attachment.within) if attachment.within else place.where
+            yield replace(attachment, index=place.index, within=within)
+        for hit in (*read.troubles, *read.dangers):
+            yield replace(hit, where=_chain(place.where, hit.where))
+
+    def top_of_mail(self, file: File, depth: int) -> Iterator[Found]:
+        yield from self.dangers(file.name, file.media_type, file.data, file.where)
+        place = _Place(file.where, depth, file.index, file.alternative)
+        yield from self.file(file.name, file.media_type, file.data, place, known=file.known)
+
+
+def _is_mail(name: str, media_type: str, data: bytes) -> bool:
+    """By its name or type, or by beginning as mail begins: two fields, one of them a mail's."""
+    if (
+        name.rpartition(".")[2].lower() in _MAILS
+        or media_type.startswith("message/")
+        or media_type == "application/mbox"
+    ):
+        return True
+    head = data[:8192].lstrip(b"\xef\xbb\xbf\r\n")
+    first = _FIELD.match(head)
+    if first is None:
+        return False
+    if head.startswith(b"From "):
+        return bool(_MAIL.search(head))
+    second = _FIELD.match(head, first.end())
+    header = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
+    return second is not None and len({found.lower() for found in _MAIL.findall(header)}) >= 2
+
+
+def _chain(where: str, name: str) -> str:
+    return f"{where} ! {_shown(name)}" if name else where
+
+
+def _shown(name: str) -> str:
+    return "".join(c if c.isprintable() else "\ufffd" for c in name[-MAX_NAME:])
