@@ -17,6 +17,11 @@ ARG SERVICE
 LABEL org.opencontainers.image.title="secumail/${SERVICE}" \
       org.opencontainers.image.licenses="Apache-2.0"
 
+# Archives other than zip and tar are read by libarchive, in dlp's child processes alone.
+RUN if [ "${SERVICE}" = dlp ]; then \
+        apt-get update && apt-get install --yes --no-install-recommends libarchive13 && rm -rf /var/lib/apt/lists/*; \
+    fi
+
 COPY --from=requirements /opt/secumail /opt/secumail
 WORKDIR /srv/secumail
 COPY LICENSE THIRD-PARTY-NOTICES.md ./

@@ -28,6 +28,19 @@ REASONS: Mapping[str, Reason] = {
     "pickup-expired": Reason("5.4.7", "Its pickup expired before the mail was let out. Send it again."),
     "no-key": Reason("5.7.1", "No key of the recipient is known. Add one, or send the mail with a password."),
     "rejected-by-reviewer": Reason("5.7.1", "A reviewer decided that this mail may not go out."),
+    "review-expired": Reason("5.7.1", "No reviewer let this mail go in time. Send it again if it is still wanted."),
+    # What a rule of the organisation refuses at once (services/dlp).
+    "unscannable": Reason(
+        "5.7.1", "Something attached cannot be opened to be checked. Attach the files themselves, without a password."
+    ),
+    "danger": Reason("5.7.1", "Something attached can do harm where it is opened. Send documents without macros."),
+    "copy": Reason("5.7.1", "Parts of it are the same as in a document that the organisation keeps to itself."),
+    "expression": Reason("5.7.1", "It has something in it that the organisation does not let out."),
+    "credential": Reason("5.7.1", "It seems to hold a password or a key. Never mail those; have it changed."),
+    "personal-data": Reason(
+        "5.7.1", "It holds data about persons that the law protects. Leave out what is not needed."
+    ),
+    "rule": Reason("5.7.1", "A rule of the organisation does not let mail of this kind out."),
     # A hidden mail's picture (services/stego) can't carry it.
     "cover-file-too-large": Reason(_PICTURE, "The picture's file is too large. Scale the picture down."),
     "cover-too-many-pixels": Reason(_PICTURE, "The picture has too many pixels. Scale it down."),

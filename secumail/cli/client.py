@@ -94,6 +94,20 @@ class Client:
         """PUT what was changed of `version`; Refused `changed-meanwhile` where it is no longer the current one."""
         return _json(self._request("PUT", path, repeatable=False, json=body, headers={"If-Match": f'"{version}"'}))
 
+    def change(self, path: str, body: Any, version: str) -> Any:
+        """PATCH what was changed of `version`; Refused as in `put`."""
+        return _json(self._request("PATCH", path, repeatable=False, json=body, headers={"If-Match": f'"{version}"'}))
+
+    def put_text(self, path: str, text: str, media_type: str, version: str) -> Any:
+        """PUT a text instead of `version`; Refused as in `put`."""
+        headers = {"If-Match": f'"{version}"', "Content-Type": media_type}
+        return _json(self._request("PUT", path, repeatable=False, content=text.encode(), headers=headers))
+
+    def scan(self, raw: bytes, to: Sequence[str] = ()) -> Any:
+        """POST a raw mail to be looked at, not sent."""
+        headers = {"Content-Type": "message/rfc822"}
+        return _json(self._request("POST", "/scan", params={"to": list(to)}, headers=headers, content=raw))
+
     def delete(self, path: str) -> None:
         """DELETE. Not repeated: the second answer would be that there is no such thing."""
         self._request("DELETE", path, repeatable=False)

@@ -14,7 +14,8 @@ from secumail.store.blobs import BlobRef
 KEPT_AFTER = timedelta(days=30)
 """How long a finished mail's record (states and steps, no content) can be asked for."""
 
-_SEALED = ("mime", "envelope", "cover", "body", "meta")
+SEALED = ("mime", "envelope", "cover", "body", "meta")
+"""A record's fields that hold the mail; none is left once it is done."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Advance:
         is there, everything sealed with the last step."""
         names = ["driven", "stuck"]
         if self.stage is Stage.DONE:
-            names += ["open", *_SEALED]
+            names += ["open", *SEALED]
         elif self.stage is Stage.HELD:
             names.append("open")
         elif self.body is not None:

@@ -21,7 +21,7 @@ from secumail.errors import Permanent
 from secumail.sealing import stream
 from secumail.sealing.claims import Claims, Step, TransitKeys
 from secumail.sealing.transport import Transport
-from secumail.spool.advance import KEPT_AFTER, Advance, step
+from secumail.spool.advance import KEPT_AFTER, SEALED, Advance, step
 from secumail.spool.record import (
     Envelope,
     Origin,
@@ -37,6 +37,8 @@ from secumail.store.client import DuplicateKeyError
 from secumail.store.grouped import Change, Grouped
 
 log = logging.getLogger(__name__)
+
+_AT_REST = (Stage.HELD.value, Stage.DONE.value)
 
 IN_FLIGHT_BYTES = 64 * 2**20
 """Mail that one process works on at once, in bytes of raw mail: bounds its memory whatever the prefetch."""
@@ -298,7 +300,11 @@ class Spool:
         children = []
         for plan in found["split"]:
             child = {**{k: found[k] for k in shared if k in found}, **plan, "parent": parent, "generation": 0}
-            child |= {"unsealed": True} | ({"open": True} if plan["stage"] != Stage.HELD.value else {})
+            child |= {"unsealed": True} | ({"open": True} if plan["stage"] not in _AT_REST else {})
+            if plan["stage"] == Stage.DONE.value:  # refused at once: nothing of it is needed any more
+                child = {k: v for k, v in child.items() if k not in SEALED} | {
+                    "expires": datetime.now(UTC) + KEPT_AFTER
+                }
             children.append(child)
             with suppress(DuplicateKeyError):
                 await self._documents.insert_one(child)

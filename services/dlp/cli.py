@@ -1,4 +1,4 @@
-"""dlp's commands: the quarantine and the sent log, for reviewers. The lists are in cli_lists."""
+"""dlp's commands: the quarantine and the sent log, for reviewers. The lists are in cli_lists, `scan` is in cli_scan."""
 
 from typing import Annotated
 
@@ -8,12 +8,14 @@ from secumail.cli.answers import Decided, HeldMail
 from secumail.cli.client import Client, logged_in
 from secumail.cli.output import Json, chosen, emit, local, pairs, say, short, tabulate
 from secumail.errors import Refused
-from services.dlp import cli_lists
+from services.dlp import cli_lists, cli_scan
+from services.dlp.cli_scan import finding_words
 
 commands = typer.Typer(no_args_is_help=True)
 quarantine = typer.Typer(no_args_is_help=True, help="Mails held for review. For reviewers.")
 commands.add_typer(quarantine, name="quarantine")
 commands.add_typer(cli_lists.lists, name="lists")
+commands.command("scan")(cli_scan.scan)
 
 AT_ONCE = 200
 """Mails decided in one request: the API's limit."""
@@ -25,9 +27,16 @@ Limit = Annotated[int, typer.Option(min=1, help="How many.")]
 
 
 @quarantine.command("ls")
-def list_held(limit: Limit = 50, as_json: Json = False) -> None:
-    """Held mails, newest first."""
-    _list("/quarantine", limit, as_json, "Nothing is held.")
+def list_held(
+    limit: Limit = 50,
+    sender: Annotated[str, typer.Option(help="Part of the sender's address.")] = "",
+    recipient: Annotated[str, typer.Option(help="Part of a recipient's address.")] = "",
+    reason: Annotated[str, typer.Option(help="The code that holds it, or a word of the reason.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Held mails, newest first; those that match all that is asked for."""
+    asked = {k: v for k, v in (("sender", sender), ("recipient", recipient), ("reason", reason)) if v}
+    _list("/quarantine", limit, as_json, "Nothing like that is held." if asked else "Nothing is held.", **asked)
 
 
 @quarantine.command()
@@ -41,7 +50,7 @@ def show(id: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False
     pairs(
         (
             ("Held by", f"{held['code']}: {held['reason']}"),
-            *(("Found", _finding(found)) for found in held["findings"]),
+            *(("Found", finding_words(found)) for found in held["findings"]),
             ("From", held["sender"]),
             ("To", ", ".join(held["recipients"])),
             ("Subject", held["message"]["subject"]),
@@ -69,9 +78,9 @@ def sent_log(limit: Limit = 50, as_json: Json = False) -> None:
     _list("/sent-log", limit, as_json, "No mail has passed yet.")
 
 
-def _list(path: str, limit: int, as_json: bool, nothing: str) -> None:
+def _list(path: str, limit: int, as_json: bool, nothing: str, **asked: str) -> None:
     with logged_in() as client:
-        rows = list(client.rows(path, limit))
+        rows = list(client.rows(path, limit, **asked))
     if as_json:
         emit(rows)
     elif rows:
@@ -103,8 +112,3 @@ def _decide(act: str, done: str, given: list[str], every: bool, note: str, as_js
 
 def _chosen(client: Client, given: str) -> str:
     return chosen(given, (row["id"] for row in client.rows("/quarantine", 1000)), "held mails")
-
-
-def _finding(found: dict[str, object]) -> str:
-    times = f", {found['count']} times" if found.get("count") else ""
-    return f"{found['rule']} in {found['where']}{times} (lists, version {found['list_version']})"

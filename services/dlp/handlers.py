@@ -1,17 +1,17 @@
-"""dlp's step, mail.submitted -> mail.filtered | mail.blocked, and its answers: lists, release, reject."""
+"""dlp's step, mail.submitted -> mail.filtered | mail.blocked | mail.rejected, and answers: scan, release, reject."""
 
 import asyncio
+import base64
+import contextlib
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
-
-from pydantic import ValidationError
 
 from secumail import telemetry
 from secumail.audit import Acts
 from secumail.contracts.commands import Done
-from secumail.contracts.commands.dlp import GetLists, ListsReply, PutLists, Reject, Release
+from secumail.contracts.commands.dlp import Foreseen, Reject, Release, Scan, ScanReply
 from secumail.contracts.events import Event, MailBlocked, MailFiltered, MailRejected, MailSubmitted
 from secumail.directory import REVIEWERS, Directory, Entry
 from secumail.errors import Permanent, Refused, Transient
@@ -20,19 +20,22 @@ from secumail.spool import record as spooled
 from secumail.spool.advance import Advance, Part
 from secumail.spool.record import Envelope, Recipient, Record, Stage, State
 from secumail.spool.spool import Spool
-from services.dlp import holding, message, policy
-from services.dlp.lists import Lists
+from services.dlp import holding
+from services.dlp.inspection import HasFilesError, inspect, texts_alone
+from services.dlp.keeping import KeptLists, allowed
+from services.dlp.message import Extract, Message
 from services.dlp.policy import Decision, Rules, Verdict
-from services.dlp.ports import Filing, ListVersions
+from services.dlp.ports import Filing, Overdue
+from services.dlp.sentences import ACCEPTED
 
 log = logging.getLogger(__name__)
 
 _LARGE = 256 * 1024
-_LOOK_EVERY = 2.0
+_EXPIRE_EVERY = 600.0
 _ORIGINS = {"gateway": ("submission", "reply"), "delivery": ("bounce",)}
 """Which service may take in which kind of mail."""
 
-_SYSTEM = Verdict((), "pass", "exempt-sender", "A notice of the mail system.", "Your mail was accepted.")
+_SYSTEM = Verdict((), "pass", "exempt-sender", "A notice of the mail system.", ACCEPTED)
 
 
 class Filtering:
@@ -44,67 +47,47 @@ class Filtering:
         claims: Claims,
         mailboxes: Filing,
         directory: Directory,
-        versions: ListVersions,
+        lists: KeptLists,
+        extract: Extract,
         acts: Acts,
         domains: Sequence[str],
+        overdue: Overdue,
+        hold_for: timedelta,
     ) -> None:
         self._spool = spool
         self._claims = claims
         self._mailboxes = mailboxes
         self._directory = directory
-        self._versions = versions
+        self._lists = lists
+        self._extract = extract
         self._acts = acts
         self._domains = tuple(domains)
-        self._rules = Rules.compile(Lists())
+        self._overdue = overdue
+        self._hold_for = hold_for
 
-    # --- lists ------------------------------------------------------------------------------------------
+    # --- scanning before sending ------------------------------------------------------------------------
 
-    async def load(self) -> None:
-        """Take the newest lists, if newer than ours."""
-        newest = await self._versions.newest(self._rules.lists.version)
-        if newest is not None:
-            self._rules = await asyncio.to_thread(Rules.compile, newest)
-            log.info("lists loaded", extra={"count": len(newest.words)})
+    @property
+    def rules(self) -> Rules:
+        """The lists that count now."""
+        return self._lists.rules
 
-    async def follow(self) -> None:
-        """Keep the lists up to date with what other replicas were told."""
-        while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            try:
-                await self.load()
-            except Exception as error:  # the lists we have go on to hold; a fault must not end the watch
-                log.warning("lists not looked at", extra={"cause": type(error).__name__})
-
-    async def get_lists(self, _command: GetLists, actor: UUID | None) -> ListsReply:
-        """The lists, for reviewers and administrators."""
-        await self._allowed(actor, "reviewer", "administrator")
-        await self.load()
-        return ListsReply(lists=self._rules.lists.model_dump_json())
-
-    async def put_lists(self, command: PutLists, actor: UUID | None) -> ListsReply:
-        """Replace the lists by a next version."""
-        await self._allowed(actor, "reviewer", "administrator")
-        await self.load()
-        try:
-            given = await asyncio.to_thread(Lists.model_validate_json, command.lists)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "lists"
-            raise Refused(
-                "lists-malformed", f"The lists are not right at {where}: {first['msg']}.",
-                "Mend that place; GET the lists to see their shape.",
-            ) from error  # fmt: skip
-        lists = given.model_copy(update={"version": command.expects + 1})
-        if command.expects != self._rules.lists.version or not await self._versions.add(lists, actor):
-            raise Refused(
-                "changed-meanwhile",
-                "Somebody else changed the lists.",
-                "Get them again and repeat your change.",
-                409,
+    async def scan(self, command: Scan, actor: UUID | None) -> ScanReply:
+        """What would become of a mail, for its writer: codes and notices, nothing of what was found."""
+        entry = await self._directory.account(actor) if actor is not None else None
+        if entry is None or not entry.active or not command.recipients:
+            raise Refused("not-your-act", "A mail is scanned for the person who sends it.", "Log in again.", 403)
+        raw = base64.b64decode(command.mail)
+        _, decision = await self._decide(raw, command.sender, command.recipients, entry.roles)
+        for verdict in decision.verdicts:
+            if verdict.action != "pass":
+                await self._acts.record(actor, f"scanned:{verdict.code}", "scan")
+        return ScanReply(
+            verdicts=tuple(
+                Foreseen(recipients=v.recipients, action=v.action, code=_told(v), notice=v.notice)
+                for v in decision.verdicts
             )
-        await self._acts.record(actor, f"lists:{lists.version}", "lists")
-        await self.load()
-        return ListsReply(lists=self._rules.lists.model_dump_json())
+        )
 
     # --- the step ---------------------------------------------------------------------------------------
 
@@ -113,7 +96,7 @@ class Filtering:
         await self._spool.step(
             event,
             Stage.SUBMITTED,
-            {Stage.FILTERED, Stage.HELD, Stage.SPLIT},
+            {Stage.FILTERED, Stage.HELD, Stage.SPLIT, Stage.DONE},
             lambda record: self._filter(record, event),
         )
 
@@ -126,7 +109,7 @@ class Filtering:
         raw = record.unseal("mime", sealed[1], keys.content)
         if record.origin == "bounce":
             return await self._passed(record, record.recipients, keys, spooled.Verdict(_SYSTEM.code, _SYSTEM.notice))
-        read, decision = await self._decide(raw, envelope)
+        read, decision = await self._decide(raw, envelope.sender, envelope.recipients, await self._roles(record))
         if len(decision.verdicts) > 1:
             return await self._split(record, envelope, raw, read, decision, keys, event)
         verdict = decision.verdicts[0]
@@ -134,22 +117,32 @@ class Filtering:
         if verdict.action == "pass":
             await self._log(record.id, envelope, read, record.size, verdict)
             return await self._passed(record, record.recipients, keys, shown)
-        await self._hold(record.id, envelope, raw, verdict, keys)
-        return Advance(
-            Stage.HELD,
-            f"held:{verdict.code}",
-            (MailBlocked(mail=record.id, generation=record.generation, reason=verdict.code),),
-            recipients=tuple(r.to(State.HELD, verdict.code) for r in record.recipients),
-            verdict=shown,
-        )
+        stage, step, recipients, told = _stopped(record, record.id, record.recipients, verdict)
+        if stage is Stage.HELD:
+            await self._hold(record.id, envelope, raw, verdict, keys)
+        return Advance(stage, step, (told,), recipients=recipients, verdict=shown)
 
-    async def _decide(self, raw: bytes, envelope: Envelope) -> tuple[message.Message, Decision]:
-        def work() -> tuple[message.Message, Decision]:
-            read = message.read(raw)
-            return read, policy.decide(read, envelope.sender, envelope.recipients, self._rules, self._domains)
+    async def _roles(self, record: Record) -> tuple[str, ...]:
+        """The sender's, where a rule asks for them."""
+        if record.account is None or not self.rules.ask_for_roles:
+            return ()
+        entry = await self._directory.account(record.account)
+        return entry.roles if entry is not None else ()
 
-        # A large mail must not keep the others (and the broker's heartbeat) waiting.
-        return await asyncio.to_thread(work) if len(raw) > _LARGE else work()
+    async def _decide(
+        self, raw: bytes, sender: str, recipients: Sequence[str], roles: Sequence[str]
+    ) -> tuple[Message, Decision]:
+        rules, today = self.rules, datetime.now(UTC).date()
+
+        def work(extract: Extract) -> tuple[Message, Decision]:
+            return inspect(raw, sender, recipients, rules, self._domains, extract, roles, today)
+
+        # A large mail, or one whose files another process reads, must not keep the others (and the broker's
+        # heartbeat) waiting.
+        if len(raw) <= _LARGE:
+            with contextlib.suppress(HasFilesError):
+                return work(texts_alone)
+        return await asyncio.to_thread(work, self._extract)
 
     async def _passed(
         self,
@@ -170,7 +163,7 @@ class Filtering:
         claim = await self._claims.seal(Step("mail.filtered", mail, record.generation), "crypto", keys, "pass")
         return MailFiltered(mail=mail, generation=record.generation, size=record.size, verdict="pass", claim=claim)
 
-    async def _log(self, mail: UUID, envelope: Envelope, read: message.Message, size: int, verdict: Verdict) -> None:
+    async def _log(self, mail: UUID, envelope: Envelope, read: Message, size: int, verdict: Verdict) -> None:
         """A line of the reviewers' sent log. By the mail's id: a rerun writes no second one."""
         line = holding.logged(mail, envelope, read, size, verdict, await self._reviewers(), datetime.now(UTC))
         await self._mailboxes.file([line])
@@ -185,27 +178,28 @@ class Filtering:
         record: Record,
         envelope: Envelope,
         raw: bytes,
-        read: message.Message,
+        read: Message,
         decision: Decision,
         keys: TransitKeys,
         event: MailSubmitted,
     ) -> Advance:
         """Different verdicts for different recipients: one child mail each, in the same trace."""
         parts = []
+        told: Event
         for verdict in decision.verdicts:
             mine = [r for r in record.recipients if r.index in verdict.recipients]
             child = Part.id(record.id, verdict.recipients)
             shown = spooled.Verdict(verdict.code, verdict.notice)
             if verdict.action == "pass":
                 recipients = tuple(r.to(State.QUEUED) for r in mine)
-                told: Event = await self._filtered(child, record, keys)
+                told = await self._filtered(child, record, keys)
                 await self._log(child, envelope, read, record.size, verdict)
                 parts.append(Part(recipients, Stage.FILTERED, shown, f"passed:{verdict.code}", told))
             else:
-                await self._hold(child, envelope, raw, verdict, keys)
-                recipients = tuple(r.to(State.HELD, verdict.code) for r in mine)
-                told = MailBlocked(mail=child, generation=record.generation, reason=verdict.code)
-                parts.append(Part(recipients, Stage.HELD, shown, f"held:{verdict.code}", told))
+                stage, step, recipients, told = _stopped(record, child, mine, verdict)
+                if stage is Stage.HELD:
+                    await self._hold(child, envelope, raw, verdict, keys)
+                parts.append(Part(recipients, stage, shown, step, told))
         # The event that brought the mail here stays its `out`: driven again, it finishes the split.
         return Advance(Stage.SPLIT, "split", (event,), split=tuple(parts))
 
@@ -213,7 +207,7 @@ class Filtering:
 
     async def release(self, command: Release, actor: UUID | None) -> Done:
         """Let a held mail go on, by the reviewer's own claim. Releasing twice is releasing once."""
-        await self._allowed(actor, "reviewer")
+        await allowed(self._directory, actor, "reviewer")
         record = await self._held(command.mail, command.generation)
         if record is None:
             return Done()
@@ -236,7 +230,7 @@ class Filtering:
 
     async def reject(self, command: Reject, actor: UUID | None) -> Done:
         """Refuse a held mail for good. Rejecting twice is rejecting once."""
-        await self._allowed(actor, "reviewer")
+        await allowed(self._directory, actor, "reviewer")
         record = await self._held(command.mail, command.generation, after=Stage.DONE)
         if record is None:
             return Done()
@@ -250,6 +244,33 @@ class Filtering:
         )
         await self._turn(record, change)
         return Done()
+
+    async def expire(self) -> None:
+        """Refuse, now and then, what no reviewer has decided in time."""
+        while True:
+            try:
+                await self.expire_until(datetime.now(UTC))
+            except Exception as error:  # tried again at the next look; a fault must not end the watch
+                log.warning("held mails not looked at", extra={"cause": type(error).__name__})
+            await asyncio.sleep(_EXPIRE_EVERY)
+
+    async def expire_until(self, now: datetime) -> None:
+        """Refuse what is held since longer than it may be at `now`. The reviewers' copy of it stays."""
+        for mail in await self._overdue.since(now - self._hold_for):
+            record = await self._spool.find(mail)
+            if record is None or record.stage is not Stage.HELD:
+                continue
+            code = "review-expired"
+            change = Advance(
+                Stage.DONE,
+                "expired",
+                (MailRejected(mail=record.id, generation=record.generation, reason=code),),
+                recipients=tuple(r.to(State.REJECTED, code) for r in record.recipients),
+            )
+            try:
+                await self._turn(record, change)
+            except Refused:
+                continue  # a reviewer was faster
 
     async def _held(self, mail: UUID, generation: int, after: Stage = Stage.FILTERED) -> Record | None:
         """The held mail; None where this very act was done before; Refused where another was."""
@@ -288,12 +309,19 @@ class Filtering:
             raise Transient("no-reviewers")
         return group
 
-    async def _allowed(self, actor: UUID | None, *roles: str) -> None:
-        entry = await self._directory.account(actor) if actor is not None else None
-        if entry is None or not entry.active or not set(roles) & set(entry.roles):
-            raise Refused(
-                "role-missing",
-                f"This is for a person with the role {' or '.join(roles)}.",
-                "Ask an administrator.",
-                403,
-            )
+
+def _stopped(
+    record: Record, mail: UUID, recipients: Sequence[Recipient], verdict: Verdict
+) -> tuple[Stage, str, tuple[Recipient, ...], Event]:
+    """Held or refused at once: the stage, the step's words, the recipients then, and the news."""
+    code = verdict.code
+    if verdict.action == "block":
+        news = MailRejected(mail=mail, generation=record.generation, reason=code)
+        return Stage.DONE, f"refused:{code}", tuple(r.to(State.REJECTED, code) for r in recipients), news
+    held = MailBlocked(mail=mail, generation=record.generation, reason=code)
+    return Stage.HELD, f"held:{code}", tuple(r.to(State.HELD, code) for r in recipients), held
+
+
+def _told(verdict: Verdict) -> str:
+    """What is noted without a word to anybody looks like what is clean."""
+    return verdict.code if verdict.action != "pass" or verdict.code == "warned" else "clean"

@@ -4,6 +4,7 @@ Lists are values: frozen, checked on creation, numbered by `version`, so that a 
 rests on.
 """
 
+import base64
 import csv
 import io
 from collections.abc import Iterable
@@ -20,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from services.dlp.detectors import expressions as own_expressions
+from services.dlp.detectors.fingerprints import Index
 from services.dlp.rules import DEFAULT, MAX_RULES, Rule
 from services.dlp.terms import count_words, fold
 
@@ -68,6 +71,21 @@ class BlackWord(BaseModel):
         return term
 
 
+class OwnExpression(BaseModel):
+    """An expression of the organisation's own, in RE2's syntax; `name` is what rules and reviewers call it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    pattern: Annotated[str, Field(min_length=1, max_length=own_expressions.MAX_LENGTH)]
+    case_sensitive: bool = False
+    score: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    def value(self) -> own_expressions.OwnExpression:
+        """As the detector takes it."""
+        return own_expressions.OwnExpression(self.name, self.pattern, self.case_sensitive, self.score)
+
+
 class Lists(BaseModel):
     """All lists of one version. As created, without entries, only the default rules (services.dlp.rules) count.
 
@@ -88,6 +106,21 @@ class Lists(BaseModel):
     weight_threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     partner_domains: Annotated[frozenset[Domain], Field(max_length=MAX_DOMAINS)] = frozenset()
     rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] = DEFAULT
+    expressions: Annotated[tuple[OwnExpression, ...], Field(max_length=own_expressions.MAX_EXPRESSIONS)] = ()
+    fingerprints: str = ""
+    """Of confidential documents (services.dlp.detectors.fingerprints), base64: they tell no text."""
+
+    @field_validator("expressions")
+    @classmethod
+    def _in_linear_time(cls, own: tuple[OwnExpression, ...]) -> tuple[OwnExpression, ...]:
+        own_expressions.compiled([one.value() for one in own])
+        return own
+
+    @field_validator("fingerprints")
+    @classmethod
+    def _whole(cls, kept: str) -> str:
+        read_fingerprints(kept)
+        return kept
 
     @model_validator(mode="after")
     def _each_rule_by_its_name(self) -> Self:
@@ -112,6 +145,16 @@ class Lists(BaseModel):
     @field_serializer("white_hashes", "black_hashes", "exempt_senders", "partner_domains")
     def _in_order(self, entries: frozenset[str]) -> list[str]:
         return sorted(entries)  # the same lists are the same bytes
+
+
+def read_fingerprints(kept: str) -> Index:
+    """The index of the documents; ValueError where it is damaged."""
+    return Index.from_bytes(base64.b64decode(kept, validate=True)) if kept else Index()
+
+
+def write_fingerprints(index: Index) -> str:
+    """The index as it stands in the lists."""
+    return base64.b64encode(index.to_bytes()).decode() if index.documents or len(index.ignored) else ""
 
 
 def words_from_csv(text: str) -> tuple[BlackWord, ...]:

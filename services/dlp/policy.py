@@ -14,16 +14,21 @@ which is a threshold of 1; a threshold that had to be exceeded could not say it.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 from services.dlp import rules as ordered
 from services.dlp.attachments import Attachment, black_listed, not_listed
+from services.dlp.detectors.database import Database
+from services.dlp.detectors.expressions import OwnExpression, database
+from services.dlp.detectors.fingerprints import Index
 from services.dlp.findings import Hit
-from services.dlp.lists import BlackWord, Lists, Scope
+from services.dlp.lists import BlackWord, Lists, Scope, read_fingerprints
 from services.dlp.message import MAX_DEPTH, MAX_HEADERS, MAX_PARTS, Message, Unreadable
-from services.dlp.rules import Applied, Circumstances, Class
+from services.dlp.rules import NOTED, Applied, Circumstances, Class
 from services.dlp.sentences import ACCEPTED, HIT_WORDS, NOTICE, REFUSED, WARNING
 from services.dlp.terms import Matcher, Occurrence
+from services.dlp.views import described
 
 MAX_FINDINGS = 100
 MAX_SENTENCES = 3
@@ -80,15 +85,41 @@ _UNREADABLE: dict[Unreadable, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The lists of one version, ready for use; `matcher` numbers the terms as `lists.words` does."""
+    """The lists of one version, ready for use; `matcher` numbers the terms as `lists.words` does, `expressions` are the
+    built-in ones and the organisation's, `documents` the confidential ones."""
 
     lists: Lists
     matcher: Matcher
+    expressions: Database
+    documents: Index
 
     @classmethod
     def compile(cls, lists: Lists) -> "Rules":
         """Costs what `Matcher` says: once for each version, never for a mail."""
-        return cls(lists, Matcher.compile([word.term for word in lists.words]))
+        own = tuple(one.value() for one in lists.expressions)
+        matcher = Matcher.compile([word.term for word in lists.words])
+        return cls(lists, matcher, _database(own), read_fingerprints(lists.fingerprints))
+
+    def exempts(self, sender: str) -> bool:
+        """Whether this sender's mails are not filtered."""
+        return sender.strip().lower() in self.lists.exempt_senders
+
+    def detect(self, message: Message) -> tuple[Hit, ...]:
+        """What the detectors find in a mail, and what reading it found."""
+        passages = message.passages
+        found = self.expressions.find(passages), self.documents.find(passages)
+        return (*message.troubles, *message.dangers, *(hit for hits in found for hit in hits))
+
+    @property
+    def ask_for_roles(self) -> bool:
+        """Whether a rule asks for the sender's roles."""
+        return any(rule.when.roles for rule in self.lists.rules)
+
+
+@lru_cache(maxsize=4)
+def _database(own: tuple[OwnExpression, ...]) -> Database:
+    """Compiled once for all versions of the lists that have the same expressions."""
+    return database(own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +190,7 @@ def decide(
     if not recipients:
         raise ValueError("a mail without recipients has no verdict: reject it before it is filtered")
     everyone = tuple(range(len(recipients)))
-    if sender.strip().lower() in rules.lists.exempt_senders:
+    if rules.exempts(sender):
         return Decision((_verdict(everyone, "exempt-sender", "The sender is exempt from filtering."),))
     if message.unreadable is not None:
         found = Finding("unreadable", message.unreadable, rules.lists.version, "mail")
@@ -240,8 +271,7 @@ def _judge(
     if heavy:
         limit = f"from {lists.weight_threshold:g} on the mail is held"
         reason = _some(
-            f"{_the_word(lists.words[o.term])} weighs {o.weight:.2f}"
-            f" in {_the(message.passages[o.passage].name)}; {limit}."
+            f"{_the_word(lists.words[o.term])} weighs {o.weight:.2f} in {_the(_place(o, message))}; {limit}."
             for o in heavy
         )
         return _verdict(group, "term-weight", reason, findings)
@@ -278,7 +308,7 @@ def _word_finding(
         detector=detector,
         rule=lists.words[found.term].term,
         list_version=lists.version,
-        where=message.passages[found.passage].name,
+        where=_place(found, message),
         count=found.count,
         total=found.total,
         threshold=threshold,
@@ -291,7 +321,7 @@ def _hit_findings(hits: Sequence[Hit], applied: Applied | None, lists: Lists) ->
     decisive = applied.hits if applied is not None else ()
     rests_on = {id(hit) for hit in decisive}
     total = sum(hit.count for hit in decisive)
-    for hit in (*decisive, *(hit for hit in hits if id(hit) not in rests_on)):
+    for hit in (*decisive, *(hit for hit in hits if id(hit) not in rests_on and hit.score >= NOTED)):
         by = applied if id(hit) in rests_on else None
         yield Finding(
             detector=hit.detector,
@@ -318,15 +348,21 @@ def _hit_sentence(hit: Hit) -> str:
     return f"{_capital(_the(hit.where))} {HIT_WORDS.get(hit.detector, f'has a finding of {hit.detector}')}: {more}."
 
 
+def _place(found: Occurrence, message: Message) -> str:
+    """Where it stands, and what it is hidden by: `body`, `body, hidden in base64`."""
+    name, view = message.passages[found.passage].name, described(found.view)
+    return f"{name}, {view}" if view else name
+
+
 def _word_sentences(words: Sequence[Occurrence], message: Message, lists: Lists) -> Iterator[str]:
     """One sentence for each term, the weightiest first: The word “falcon” occurs 3 times in the body; ..."""
-    places: dict[int, list[int]] = {}
+    places: dict[int, list[Occurrence]] = {}
     totals = {found.term: found.total for found in words}
     for found in words:
-        places.setdefault(found.term, []).append(found.passage)
-    for term, passages in places.items():
+        places.setdefault(found.term, []).append(found)
+    for term, here in places.items():
         word = lists.words[term]
-        names = (message.passages[place].name for place in sorted(passages))
+        names = (_place(found, message) for found in sorted(here, key=lambda o: o.passage))
         where = _listed([_the(name) for name in dict.fromkeys(names)])
         times = "once" if totals[term] == 1 else f"{totals[term]} times"
         limit = "a mail that has it" if word.threshold == 1 else f"from {word.threshold} on the mail"

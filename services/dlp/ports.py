@@ -1,9 +1,11 @@
 """What dlp needs from outside."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from secumail.contracts.commands.dlp import ListsVersion
 from secumail.mailbox.entry import Entry
 from services.dlp.lists import Lists
 
@@ -21,5 +23,18 @@ class ListVersions(Protocol):
     async def newest(self, known: int) -> Lists | None:
         """The newest version if it is above `known`."""
 
+    async def one(self, number: int) -> Lists | None:
+        """That version, None where there is none."""
+
+    async def history(self) -> list[ListsVersion]:
+        """All versions, newest first."""
+
     async def add(self, lists: Lists, actor: UUID | None) -> bool:
         """Keep the next version; False where it exists (somebody else was faster)."""
+
+
+class Overdue(Protocol):
+    """Held mails by their age."""
+
+    async def since(self, before: datetime) -> list[UUID]:
+        """Those that are held since before `before`."""

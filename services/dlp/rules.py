@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from services.dlp.findings import Hit
 
 MAX_RULES = 1000
+NOTED = 0.5
+"""How sure a hit must be to be noted where no rule asks for less: every mail has addresses and numbers in it."""
 
 Class = Literal["inside", "partner", "outside"]
 """Whose the recipient's domain is: the organisation's, a partner's (the lists name them), anybody's."""
@@ -136,17 +138,17 @@ def _general(when: When, circumstances: Circumstances, recipients: Class) -> boo
 _AWAY: tuple[Class, ...] = ("partner", "outside")
 
 DEFAULT: tuple[Rule, ...] = (
-    Rule(name="unscannable", when=When(found=(Found(detector="unscannable", score=1.0),)), then="hold"),
-    Rule(name="danger", when=When(found=(Found(detector="danger"),)), then="hold"),
+    Rule(name="danger", when=When(found=(Found(detector="danger"), Found(detector="type"))), then="hold"),
+    Rule(name="unscannable", when=When(found=(Found(detector="unscannable"),)), then="hold"),
     Rule(name="copy", when=When(found=(Found(detector="copy"), Found(detector="near-duplicate"))), then="hold"),
     Rule(name="expression", when=When(found=(Found(detector="expression"),)), then="hold"),
     Rule(name="credential-outside", when=When(recipients=_AWAY, found=(Found(detector="credential"),)), then="hold"),
     Rule(
         name="card-bulk-outside",
-        when=When(recipients=_AWAY, found=(Found(detector="personal-data", rule="card", at_least=20),)),
+        when=When(recipients=_AWAY, found=(Found(detector="personal-data", rule="card-bulk"),)),
         then="hold",
     ),
-    Rule(name="noted", when=When(found=(Found(detector="*", score=0.0),)), then="audit"),
+    Rule(name="noted", when=When(found=(Found(detector="*", score=NOTED),)), then="audit"),
 )
 """What counts until an administrator says otherwise: what was not read, what is dangerous and copies of what is
 confidential wait for a reviewer; so do credentials and many card numbers on their way out; the rest is noted."""

@@ -19,6 +19,7 @@ from services.gateway.adapters.sessions import Sessions
 from services.gateway.adapters.waiting import News
 from services.gateway.handlers import (
     certificates,
+    filter_lists,
     forms,
     keys,
     messages,
@@ -130,6 +131,7 @@ def application(door: Door | None) -> FastAPI:
         ("sending", pickups),
         ("reading", messages),
         ("review", review),
+        ("review", filter_lists),
         ("certificates", certificates),
         ("certificates", openpgp),
         ("people", keys),

@@ -9,7 +9,13 @@ Message = MutableMapping[str, Any]
 Asgi = Callable[[Message, Any, Any], Awaitable[None]]
 
 MEBIBYTE = 2**20
-LIMITS = {"/api/v1/lists": 16 * MEBIBYTE, "/pki/ocsp": 2**14}
+LIMITS = {
+    "/api/v1/lists": 16 * MEBIBYTE,
+    "/api/v1/lists/words": 48 * MEBIBYTE,
+    "/api/v1/scan": 64 * MEBIBYTE,
+    "/pki/ocsp": 2**14,
+}
+"""By path. A million black words are 10 to 40 MB; a mail has a limit of its own besides (SECUMAIL_MAX_MAIL_BYTES)."""
 OWN = frozenset({"/api/v1/messages"})
 
 

@@ -1,23 +1,61 @@
-"""What dlp answers: the lists, releasing and rejecting."""
+"""What dlp answers: the lists, scanning before sending, releasing and rejecting."""
 
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, Literal
 from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
 
 from secumail.contracts.claims import SealedClaim
 from secumail.contracts.commands.base import Command, Reply
 
 
 class ListsReply(Reply):
-    """The lists as JSON (services.dlp.lists) and their version."""
+    """The lists as JSON (services.dlp.lists), packed (secumail.contracts.packing), and their version."""
 
     lists: str
+    number: int = 0
+
+
+class WordsReply(Reply):
+    """The black words as CSV, packed, and the version of the lists they are from."""
+
+    words: str
+    number: int
+
+
+class ChangedReply(Reply):
+    """The version that a change made."""
+
+    number: int
+
+
+class ListsVersion(BaseModel):
+    """One version of the lists: who made it, and when."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    number: int
+    at: datetime
+    actor: UUID | None = None
+
+
+class HistoryReply(Reply):
+    """The versions, newest first."""
+
+    versions: tuple[ListsVersion, ...]
 
 
 class GetLists(Command):
-    """The current word and hash lists. A reviewer's or administrator's act: the lists are secrets."""
+    """The current lists, or those of a version; `words` False: without the black words, which may be very many.
+
+    A reviewer's or administrator's act: the lists are secrets.
+    """
 
     name: ClassVar[str] = "dlp.get-lists"
     reply: ClassVar[type[Reply]] = ListsReply
+    number: int | None = None
+    words: bool = True
 
 
 class PutLists(Command):
@@ -27,6 +65,70 @@ class PutLists(Command):
     reply: ClassVar[type[Reply]] = ListsReply
     lists: str
     expects: int
+
+
+class ChangeLists(Command):
+    """Replace some of the lists' fields (a JSON object, packed); the others, and the words, stay as they are."""
+
+    name: ClassVar[str] = "dlp.change-lists"
+    reply: ClassVar[type[Reply]] = ChangedReply
+    fields: str
+    expects: int
+
+
+class GetWords(Command):
+    """The black words as CSV."""
+
+    name: ClassVar[str] = "dlp.get-words"
+    reply: ClassVar[type[Reply]] = WordsReply
+    number: int | None = None
+
+
+class PutWords(Command):
+    """Replace the black words by these (CSV, packed); the other lists stay as they are."""
+
+    name: ClassVar[str] = "dlp.put-words"
+    reply: ClassVar[type[Reply]] = ChangedReply
+    words: str
+    expects: int
+
+
+class GetListsHistory(Command):
+    """The versions of the lists."""
+
+    name: ClassVar[str] = "dlp.lists-history"
+    reply: ClassVar[type[Reply]] = HistoryReply
+
+
+class Foreseen(BaseModel):
+    """What would become of a mail for some recipients (positions in the envelope): no term, file or place in it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    recipients: tuple[int, ...]
+    action: Literal["pass", "hold", "block"]
+    code: str
+    notice: str
+
+
+class ScanReply(Reply):
+    """The verdicts; every recipient is in one."""
+
+    verdicts: tuple[Foreseen, ...]
+
+
+class Scan(Command):
+    """What would become of a mail (base64), asked by the person who is about to send it.
+
+    Nothing is kept of it but, where it would not just pass, a line of the audit trail: whoever tries out what is held
+    is seen to do so.
+    """
+
+    name: ClassVar[str] = "dlp.scan"
+    reply: ClassVar[type[Reply]] = ScanReply
+    mail: str
+    sender: str
+    recipients: tuple[str, ...]
 
 
 class Release(Command):
@@ -46,5 +148,7 @@ class Reject(Command):
     generation: int
 
 
-COMMANDS: tuple[type[Command], ...] = (GetLists, PutLists, Release, Reject)
-PRIVILEGED: tuple[type[Command], ...] = (GetLists, PutLists, Release, Reject)
+COMMANDS: tuple[type[Command], ...] = (
+    GetLists, PutLists, ChangeLists, GetWords, PutWords, GetListsHistory, Scan, Release, Reject,
+)  # fmt: skip
+PRIVILEGED: tuple[type[Command], ...] = COMMANDS

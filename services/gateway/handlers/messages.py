@@ -163,10 +163,10 @@ async def get_authority(door: Behind) -> Response:
 async def page(door: Door, account: UUID, key: PrivateKey, folder: str, limit: int, cursor: str | None) -> Page:
     """A page of any mailbox, opened with its owner's key."""
     where: Any = folder
-    entries = await door.mailboxes.page(account, where, limit + 1, _position(cursor))
-    rows = [_row(entry, entry.open_meta(entry.open_key(key))) for entry in entries[:limit]]
+    entries = await door.mailboxes.page(account, where, limit + 1, position(cursor))
+    rows = [row(entry, entry.open_meta(entry.open_key(key))) for entry in entries[:limit]]
     more = len(entries) > limit
-    return Page(data=rows, next_cursor=_cursor(entries[limit - 1]) if more else None)
+    return Page(data=rows, next_cursor=cursor_at(entries[limit - 1]) if more else None)
 
 
 async def opened(door: Door, session: Session, id_: UUID) -> tuple[Entry, Meta, bytes]:
@@ -184,7 +184,8 @@ async def opened_with(door: Door, account: UUID, owner: PrivateKey, id_: UUID) -
     return entry, entry.open_meta(key), entry.open_body(key, body) if body else b""
 
 
-def _row(entry: Entry, meta: Meta) -> Row:
+def row(entry: Entry, meta: Meta) -> Row:
+    """An entry's line in a list."""
     return Row(
         id=entry.id,
         mail=entry.mail,
@@ -201,11 +202,13 @@ def _row(entry: Entry, meta: Meta) -> Row:
     )
 
 
-def _cursor(entry: Entry) -> str:
+def cursor_at(entry: Entry) -> str:
+    """Where a list goes on after this entry."""
     return base64.urlsafe_b64encode(f"{entry.at.isoformat()}/{entry.id}".encode()).decode()
 
 
-def _position(cursor: str | None) -> tuple[datetime, UUID] | None:
+def position(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """What a cursor names; Refused where it is none of ours."""
     if cursor is None:
         return None
     try:

@@ -1,26 +1,24 @@
-"""What reviewers do: /quarantine, /sent-log, /lists."""
+"""What reviewers do: /quarantine, /sent-log. The lists are in filter_lists."""
 
 import base64
-import json
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from secumail.contracts.commands import Done
-from secumail.contracts.commands.dlp import GetLists, ListsReply, PutLists, Reject, Release
+from secumail.contracts.commands.dlp import Reject, Release
 from secumail.directory import REVIEWERS
 from secumail.errors import Refused
 from secumail.mailbox import entry as mailbox
 from secumail.mailbox.entry import Entry, Folder, Meta
 from secumail.sealing.claims import Step, TransitKeys
 from services.gateway.handlers.door import Asking, Behind, Door
-from services.gateway.handlers.messages import Page, opened_with, page
+from services.gateway.handlers.messages import Page, Row, cursor_at, opened_with, page, position, row
 from services.gateway.handlers.showing import Mail, shown
 from services.gateway.sessions import Session
 
@@ -29,7 +27,8 @@ router = APIRouter()
 AT_ONCE = 200
 Act = Callable[[Door, Session, Meta], Awaitable[None]]
 
-_ETAG = re.compile(r'"([0-9]{1,9})"\Z')
+LOOKED_AT = 2000
+"""Held mails that one request looks through in search of those that are asked for: they have to be opened for it."""
 
 
 class Decision(BaseModel):
@@ -53,6 +52,21 @@ class HeldMail(BaseModel):
     recipients: list[str]
     decision: Decision | None
     message: Mail
+
+
+class HeldRow(Row):
+    """One held mail in the list: `code` is what holds it, `recipients` for whom."""
+
+    code: str
+    recipients: list[str]
+
+
+class HeldPage(BaseModel):
+    """A page of the quarantine; `next_cursor` is null on the last one. A search may bring fewer than were asked for, or
+    none, and go on."""
+
+    data: list[HeldRow]
+    next_cursor: str | None
 
 
 class Decide(BaseModel):
@@ -79,11 +93,27 @@ async def list_quarantine(
     session: Asking,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: str | None = None,
-) -> Page:
-    """Held mails, newest first. For reviewers."""
+    sender: Annotated[str, Query(max_length=320, description="Part of the sender's address.")] = "",
+    recipient: Annotated[str, Query(max_length=320, description="Part of a recipient's address.")] = "",
+    reason: Annotated[str, Query(max_length=100, description="The code that holds it, or a word of the reason.")] = "",
+) -> HeldPage:
+    """Held mails, newest first; those that match all that is asked for. For reviewers."""
     session.require("reviewer")
     account, key = await door.sessions.group(session, REVIEWERS)
-    return await page(door, account, key, "quarantine", limit, cursor)
+    wanted = tuple(part.strip().lower() for part in (sender, recipient, reason))
+    entries = await door.mailboxes.page(
+        account, "quarantine", (LOOKED_AT if any(wanted) else limit) + 1, position(cursor)
+    )
+    rows: list[HeldRow] = []
+    for at, entry in enumerate(entries[:-1] if len(entries) > (LOOKED_AT if any(wanted) else limit) else entries):
+        meta = entry.open_meta(entry.open_key(key))
+        if _matches(meta, *wanted):
+            rows.append(_held_row(entry, meta))
+        if len(rows) == limit:
+            more = at + 1 < len(entries)
+            return HeldPage(data=rows, next_cursor=cursor_at(entry) if more else None)
+    more = len(entries) > LOOKED_AT
+    return HeldPage(data=rows, next_cursor=cursor_at(entries[-2]) if more else None)
 
 
 @router.get("/quarantine/{id}", operation_id="showHeldMail")
@@ -139,32 +169,21 @@ async def list_sent_log(
     return await page(door, account, key, "sent-log", limit, cursor)
 
 
-@router.get("/lists", operation_id="getLists")
-async def get_lists(door: Behind, session: Asking, response: Response) -> dict[str, Any]:
-    """White and black lists, exempt senders. For reviewers and administrators."""
-    session.require("reviewer", "administrator")
-    lists: dict[str, Any] = json.loads((await door.ask(GetLists(), ListsReply, session.actor)).lists)
-    response.headers["ETag"] = f'"{lists["version"]}"'
-    return lists
+# --- shared -------------------------------------------------------------------------------------------------
 
 
-@router.put("/lists", operation_id="putLists")
-async def put_lists(
-    door: Behind,
-    session: Asking,
-    response: Response,
-    given: dict[str, Any],
-    if_match: Annotated[str | None, Header(description="The version you changed: the ETag of GET.")] = None,
-) -> dict[str, Any]:
-    """Replace the lists. For reviewers and administrators."""
-    session.require("reviewer", "administrator")
-    version = _ETAG.match(if_match or "")
-    if version is None:
-        raise Refused("if-match-missing", "The request has no If-Match.", "Send the ETag that GET gave you.", 428)
-    command = PutLists(lists=json.dumps(given), expects=int(version[1]))
-    lists: dict[str, Any] = json.loads((await door.ask(command, ListsReply, session.actor)).lists)
-    response.headers["ETag"] = f'"{lists["version"]}"'
-    return lists
+def _matches(meta: Meta, sender: str, recipient: str, reason: str) -> bool:
+    envelope = meta.extra["envelope"]
+    return (
+        sender in envelope["sender"].lower()
+        and any(recipient in address.lower() for address in envelope["recipients"])
+        and (reason in meta.extra["code"] or reason in meta.extra["reason"].lower())
+    )
+
+
+def _held_row(entry: Entry, meta: Meta) -> HeldRow:
+    shown = row(entry, meta)
+    return HeldRow(**shown.model_dump(), code=meta.extra["code"], recipients=meta.extra["envelope"]["recipients"])
 
 
 async def _held(door: Door, session: Session, id_: UUID) -> tuple[Entry, Meta, bytes]:

@@ -1,0 +1,197 @@
+"""The lists in use and their versions: kept up to date, changed, shown. The swap to a new version stops nothing."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from secumail.audit import Acts
+from secumail.contracts.commands.dlp import (
+    ChangedReply,
+    ChangeLists,
+    GetLists,
+    GetListsHistory,
+    GetWords,
+    HistoryReply,
+    ListsReply,
+    PutLists,
+    PutWords,
+    WordsReply,
+)
+from secumail.contracts.packing import pack, unpack
+from secumail.directory import Directory
+from secumail.errors import Refused
+from services.dlp.lists import Lists, words_from_csv, words_to_csv
+from services.dlp.policy import Rules
+from services.dlp.ports import ListVersions
+
+log = logging.getLogger(__name__)
+
+MOST = 128 * 2**20
+"""Bytes of lists in one command, unpacked."""
+AT_ONCE = 50_000
+"""Words up to which whoever changed the lists is answered when they count; more of them count some seconds later."""
+_LOOK_EVERY = 2.0
+
+
+class KeptLists:
+    """The lists that count, over the port."""
+
+    def __init__(self, versions: ListVersions, directory: Directory, acts: Acts) -> None:
+        self._versions = versions
+        self._directory = directory
+        self._acts = acts
+        self._loading = asyncio.Lock()
+        self.rules = Rules.compile(Lists())
+
+    async def load(self) -> None:
+        """Take the newest lists, if newer than ours."""
+        async with self._loading:
+            newest = await self._versions.newest(self.rules.lists.version)
+            if newest is not None:
+                await self._take(newest)
+
+    async def follow(self) -> None:
+        """Keep the lists up to date with what other replicas were told."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            try:
+                await self.load()
+            except Exception as error:  # the lists we have go on to hold; a fault must not end the watch
+                log.warning("lists not looked at", extra={"cause": type(error).__name__})
+
+    # --- answers ----------------------------------------------------------------------------------------
+
+    async def get_lists(self, command: GetLists, actor: UUID | None) -> ListsReply:
+        """The lists, for reviewers and administrators."""
+        lists = await self._shown(actor, command.number)
+        text = await asyncio.to_thread(lambda: pack(_json(lists, command.words)))
+        return ListsReply(lists=text, number=lists.version)
+
+    async def get_words(self, command: GetWords, actor: UUID | None) -> WordsReply:
+        """The black words, for reviewers and administrators."""
+        lists = await self._shown(actor, command.number)
+        text = await asyncio.to_thread(lambda: pack(words_to_csv(lists.words)))
+        return WordsReply(words=text, number=lists.version)
+
+    async def history(self, _command: GetListsHistory, actor: UUID | None) -> HistoryReply:
+        """Who changed the lists, and when."""
+        await allowed(self._directory, actor, "reviewer", "administrator")
+        return HistoryReply(versions=tuple(await self._versions.history()))
+
+    async def put_lists(self, command: PutLists, actor: UUID | None) -> ListsReply:
+        """Replace the lists by a next version."""
+        await self._may_change(actor, command.expects)
+        given = await asyncio.to_thread(lambda: _checked(unpack(command.lists, MOST)))
+        lists = await self._next(given, command.expects, actor)
+        text = await asyncio.to_thread(lambda: pack(_json(lists, True)))
+        return ListsReply(lists=text, number=lists.version)
+
+    async def change_lists(self, command: ChangeLists, actor: UUID | None) -> ChangedReply:
+        """Replace some of the lists by a next version."""
+        now = await self._may_change(actor, command.expects)
+
+        def changed() -> Lists:
+            fields = json.loads(unpack(command.fields, MOST))
+            if not isinstance(fields, dict):
+                raise Refused("lists-malformed", "The lists are no JSON object.", "GET the lists to see their shape.")
+            return _with(now, fields)
+
+        lists = await self._next(await asyncio.to_thread(changed), command.expects, actor)
+        return ChangedReply(number=lists.version)
+
+    async def put_words(self, command: PutWords, actor: UUID | None) -> ChangedReply:
+        """Replace the black words by a next version."""
+        now = await self._may_change(actor, command.expects)
+
+        def changed() -> Lists:
+            try:
+                words = words_from_csv(unpack(command.words, MOST))
+            except ValueError as error:
+                raise Refused("list-malformed", f"The words are not right at {error}.", "Mend that line.") from error
+            return _with(now, {"words": words})
+
+        lists = await self._next(await asyncio.to_thread(changed), command.expects, actor)
+        return ChangedReply(number=lists.version)
+
+    # --- versions ---------------------------------------------------------------------------------------
+
+    async def _shown(self, actor: UUID | None, number: int | None) -> Lists:
+        await allowed(self._directory, actor, "reviewer", "administrator")
+        await self.load()
+        if number is None or number == self.rules.lists.version:
+            return self.rules.lists
+        lists = await self._versions.one(number)
+        if lists is None:
+            raise Refused("no-such-version", f"There is no version {number}.", "See: secumail lists history", 404)
+        return lists
+
+    async def _may_change(self, actor: UUID | None, expects: int) -> Lists:
+        await allowed(self._directory, actor, "reviewer", "administrator")
+        await self.load()
+        if expects != self.rules.lists.version:
+            raise _changed_meanwhile()
+        return self.rules.lists
+
+    async def _next(self, given: Lists, expects: int, actor: UUID | None) -> Lists:
+        lists = given.model_copy(update={"version": expects + 1})
+        if not await self._versions.add(lists, actor):
+            raise _changed_meanwhile()
+        await self._acts.record(actor, f"lists:{lists.version}", "lists")
+        if len(lists.words) <= AT_ONCE:
+            await self.load()
+        return lists
+
+    async def _take(self, lists: Lists) -> None:
+        """Compile in a thread, then change over between two mails."""
+        self.rules = await asyncio.to_thread(Rules.compile, lists)
+        log.info("lists loaded", extra={"count": len(lists.words)})
+
+
+async def allowed(directory: Directory, actor: UUID | None, *roles: str) -> None:
+    """Refused unless the act is an active person's with one of these roles."""
+    entry = await directory.account(actor) if actor is not None else None
+    if entry is None or not entry.active or not set(roles) & set(entry.roles):
+        raise Refused(
+            "role-missing",
+            f"This is for a person with the role {' or '.join(roles)}.",
+            "Ask an administrator.",
+            403,
+        )
+
+
+def _json(lists: Lists, words: bool) -> str:
+    return lists.model_dump_json(exclude=None if words else {"words"})
+
+
+def _checked(text: str) -> Lists:
+    try:
+        return Lists.model_validate_json(text)
+    except ValidationError as error:
+        raise _malformed(error) from error
+
+
+def _with(lists: Lists, fields: Mapping[str, Any]) -> Lists:
+    try:
+        return Lists.model_validate({**dict(lists), **fields})
+    except ValidationError as error:
+        raise _malformed(error) from error
+
+
+def _malformed(error: ValidationError) -> Refused:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "lists"
+    return Refused(
+        "lists-malformed", f"The lists are not right at {where}: {first['msg']}.",
+        "Mend that place; GET the lists to see their shape.",
+    )  # fmt: skip
+
+
+def _changed_meanwhile() -> Refused:
+    return Refused(
+        "changed-meanwhile", "Somebody else changed the lists.", "Get them again and repeat your change.", 409
+    )
