@@ -74,6 +74,12 @@ class Client:
         given = {name: value for name, value in params.items() if value is not None}
         return _json(self._request("GET", path, params=given))
 
+    def text(self, path: str, **params: Any) -> tuple[str, str]:
+        """GET: the answer's text, and the version it is of (its ETag)."""
+        given = {name: value for name, value in params.items() if value is not None}
+        answer = self._request("GET", path, params=given)
+        return answer.text, answer.headers.get("etag", "").strip('"')
+
     def content(self, path: str) -> bytes:
         """GET: the answer's bytes."""
         return self._request("GET", path).content

@@ -1,9 +1,11 @@
 """dlp's commands: the lists of words, hashes and exempt senders, for reviewers and administrators.
 
-A change is made to the current version and put with If-Match; where somebody else was quicker, it is made again.
+A change is made to the current version and sent with If-Match; where somebody else was quicker, it is made again.
 """
 
 import hashlib
+import json
+import mimetypes
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,26 +14,48 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from secumail.cli.client import logged_in
-from secumail.cli.output import Json, emit, pairs, say, tabulate
+from secumail.cli.client import Client, logged_in
+from secumail.cli.output import Json, emit, local, pairs, say, tabulate
 from secumail.errors import Refused
-from services.dlp.lists import BlackWord, Lists, hashes_from_text, hashes_to_text, words_from_csv, words_to_csv
+from services.dlp.detectors.fingerprints import Fingerprints, Index, register
+from services.dlp.extraction.child import Extractor
+from services.dlp.findings import Hit
+from services.dlp.lists import (
+    BlackWord,
+    Lists,
+    differences,
+    hashes_from_text,
+    hashes_to_text,
+    read_fingerprints,
+    words_from_csv,
+    words_to_csv,
+    write_fingerprints,
+)
+from services.dlp.message import File, Passage
 from services.dlp.terms import fold
 
 lists = typer.Typer(no_args_is_help=True, help="Black words, file hashes, exempt senders.")
 white = typer.Typer(no_args_is_help=True, help="Files that may leave (see `lists mode`), by SHA-256.")
 black = typer.Typer(no_args_is_help=True, help="Files that may not leave, by SHA-256 or SHA-1.")
 exempt = typer.Typer(no_args_is_help=True, help="Senders whose mails are not filtered.")
-for _name, _part in (("white", white), ("black", black), ("exempt", exempt)):
+partner = typer.Typer(no_args_is_help=True, help="Partners' domains: rules may tell them from others outside.")
+documents = typer.Typer(no_args_is_help=True, help="Confidential documents, found by any excerpt of 63 letters.")
+for _name, _part in (
+    ("white", white), ("black", black), ("exempt", exempt), ("partner", partner), ("documents", documents),
+):  # fmt: skip
     lists.add_typer(_part, name=_name)
 
 TRIES = 5
-PARTS = ("words", "white", "black", "exempt")
+PARTS = ("words", "white", "black", "exempt", "partner")
 
 Part = Annotated[str, typer.Argument(metavar="LIST", help=f"Of: {', '.join(PARTS)}.")]
 ScopeOption = Annotated[str, typer.Option(help="all, or outside: only for recipients outside the organisation.")]
 Hashes = Annotated[list[str] | None, typer.Argument(metavar="HASH...", help="In hexadecimal.")]
 Files = Annotated[list[Path] | None, typer.Option("--file", help="A file: its SHA-256 is made here. Repeat it.")]
+VersionOption = Annotated[int | None, typer.Option("--version", help="An older version: see `lists history`.")]
+DomainNames = Annotated[list[str], typer.Argument(metavar="DOMAIN...")]
+Documents = Annotated[list[Path], typer.Argument(metavar="FILE...", exists=True, dir_okay=False)]
+Names = Annotated[list[str], typer.Argument(metavar="NAME...")]
 Senders = Annotated[list[str], typer.Argument(metavar="ADDRESS...")]
 
 
@@ -52,6 +76,9 @@ def show(as_json: Json = False) -> None:
             ("Black list", f"{len(now.black_hashes)} files"),
             ("Exempt senders", ", ".join(sorted(now.exempt_senders)) or "none"),
             ("Weight threshold", now.weight_threshold or "off"),
+            ("Partners", ", ".join(sorted(now.partner_domains)) or "none"),
+            ("Rules", ", ".join(f"{rule.name} ({rule.then})" for rule in now.rules) or "none"),
+            ("Expressions", ", ".join(one.name for one in now.expressions) or "none"),
         )
     )
     if now.words:
@@ -60,24 +87,52 @@ def show(as_json: Json = False) -> None:
 
 @lists.command()
 def export(
-    part: Part, output: Annotated[Path | None, typer.Option("-o", "--output", help="Write into this file.")] = None
+    part: Part,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write into this file.")] = None,
+    version: VersionOption = None,
 ) -> None:
     """One list as a file: words as CSV, the others one entry a line."""
     _known(part)
     with logged_in() as client:
-        now = _read(client.get("/lists"))
-    texts: dict[str, Callable[[], str]] = {
-        "words": lambda: words_to_csv(now.words),
-        "white": lambda: hashes_to_text(now.white_hashes),
-        "black": lambda: hashes_to_text(now.black_hashes),
-        "exempt": lambda: hashes_to_text(now.exempt_senders),
-    }
-    text = texts[part]()
+        if part == "words":
+            text, _ = client.text("/lists/words", version=version)
+        else:
+            text = hashes_to_text(getattr(_read(client.get("/lists", words=False, version=version)), _field(part)))
     if output is None:
         typer.echo(text, nl=False)
     else:
         output.write_text(text, encoding="utf-8")
         say(f"Written: {output}", error=True)
+
+
+@lists.command()
+def history(as_json: Json = False) -> None:
+    """Every version of the lists: when it was made, and by whose account."""
+    with logged_in() as client:
+        versions = client.get("/lists/history")
+    if as_json:
+        emit(versions)
+        return
+    tabulate((">version", "at", "account"), ((v["version"], local(v["at"]), v["actor"] or "") for v in versions))
+
+
+@lists.command()
+def diff(
+    before: Annotated[int, typer.Argument(metavar="VERSION", help="The older one.")],
+    after: Annotated[int | None, typer.Argument(metavar="VERSION", help="The newer one; else the current.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What changed from one version of the lists to another, line by line: + is new, - is gone."""
+    with logged_in() as client:
+        old, new = (_read(client.get("/lists", version=number)) for number in (before, after))
+    changes = differences(old, new)
+    if as_json:
+        emit([{"list": name, "change": sign, "entry": entry} for name, sign, entry in changes])
+        return
+    for name, sign, entry in changes:
+        say(f"{sign} {name}: {entry}")
+    if not changes:
+        say("No difference.")
 
 
 @lists.command("import")
@@ -95,13 +150,11 @@ def import_list(
     except ValueError as error:
         raise Refused("list-malformed", f"{file}, {error}.", "Mend that line.") from error
 
-    def change(now: Lists) -> dict[str, Any]:
-        if part == "words":
-            return {"words": given if replace else _with_words(now.words, given)}
-        name = _field(part)
-        return {name: frozenset(given) if replace else getattr(now, name) | frozenset(given)}
-
-    _put(change, as_json)
+    if part == "words":
+        _put_words(lambda now: given if replace else _with_words(now, given), as_json)
+        return
+    name = _field(part)
+    _put(lambda now: {name: frozenset(given) if replace else getattr(now, name) | frozenset(given)}, as_json)
 
 
 @lists.command("add-word")
@@ -116,20 +169,20 @@ def add_word(
         word = BlackWord.model_validate({"term": term, "threshold": threshold, "scope": scope})
     except ValidationError as error:
         raise _malformed(error) from error
-    _put(lambda now: {"words": _with_words(now.words, (word,))}, as_json)
+    _put_words(lambda now: _with_words(now, (word,)), as_json)
 
 
 @lists.command("remove-word")
 def remove_word(term: str, scope: ScopeOption = "all", as_json: Json = False) -> None:
     """Hold mails with this word no longer."""
 
-    def change(now: Lists) -> dict[str, Any]:
-        kept = tuple(word for word in now.words if (fold(word.term), word.scope) != (fold(term), scope))
-        if len(kept) == len(now.words):
+    def change(now: tuple[BlackWord, ...]) -> tuple[BlackWord, ...]:
+        kept = tuple(word for word in now if (fold(word.term), word.scope) != (fold(term), scope))
+        if len(kept) == len(now):
             raise Refused("no-such-word", f"{term!r} is no black word of scope {scope}.", "See: secumail lists show")
-        return {"words": kept}
+        return kept
 
-    _put(change, as_json)
+    _put_words(change, as_json)
 
 
 @lists.command()
@@ -197,16 +250,37 @@ def _remove(part: str, entries: Iterable[str], as_json: bool) -> None:
 
 
 def _put(change: Callable[[Lists], dict[str, Any]], as_json: bool) -> None:
-    """Make a change to the current lists; again, where somebody else changed them meanwhile."""
+    """Make a change to the current lists, the words left out."""
+
+    def once(client: Client) -> Any:
+        now = _read(client.get("/lists", words=False))
+        try:
+            fields = change(now)
+            changed = Lists.model_validate({**dict(now), **fields}).model_dump(mode="json", include=set(fields))
+        except ValidationError as error:
+            raise _malformed(error) from error
+        return client.change("/lists", changed, str(now.version))
+
+    _again(once, as_json)
+
+
+def _put_words(change: Callable[[tuple[BlackWord, ...]], Iterable[BlackWord]], as_json: bool) -> None:
+    """Make a change to the current words: as CSV, since there may be a million."""
+
+    def once(client: Client) -> Any:
+        text, version = client.text("/lists/words")
+        return client.put_text("/lists/words", words_to_csv(change(words_from_csv(text))), "text/csv", version)
+
+    _again(once, as_json)
+
+
+def _again(once: Callable[[Client], Any], as_json: bool) -> None:
+    """Once, and again where somebody else changed the lists meanwhile."""
     with logged_in() as client:
         for left in reversed(range(TRIES)):
-            now = _read(client.get("/lists"))
             try:
-                changed = Lists.model_validate({**dict(now), **change(now)})
-                document = client.put("/lists", changed.model_dump(mode="json"), str(now.version))
+                document = once(client)
                 break
-            except ValidationError as error:
-                raise _malformed(error) from error
             except Refused as refused:
                 if refused.code != "changed-meanwhile" or left == 0:
                     raise
@@ -231,7 +305,7 @@ def _with_words(words: Iterable[BlackWord], given: Iterable[BlackWord]) -> tuple
 def _parsed(part: str, text: str) -> tuple[Any, ...]:
     if part == "words":
         return words_from_csv(text)
-    if part == "exempt":
+    if part in ("exempt", "partner"):
         return tuple(line.strip().lower() for line in text.splitlines() if line.strip())
     return tuple(hashes_from_text(text, "white" if part == "white" else "black"))
 
@@ -247,7 +321,9 @@ def _digests(hashes: Iterable[str] | None, files: Iterable[Path] | None) -> list
 
 
 def _field(part: str) -> str:
-    return {"white": "white_hashes", "black": "black_hashes", "exempt": "exempt_senders"}[part]
+    return {
+        "white": "white_hashes", "black": "black_hashes", "exempt": "exempt_senders", "partner": "partner_domains",
+    }[part]  # fmt: skip
 
 
 def _known(part: str) -> None:
@@ -261,3 +337,90 @@ def _malformed(error: ValidationError) -> Refused:
     return Refused(
         "lists-malformed", f"{where}: {first['msg']}.", "Mend that; `secumail lists --help` shows the shapes."
     )
+
+
+@lists.command("rules")
+def put_rules(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.json", help="The rules in their order, as `show --json` has them.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Replace the ordered rules by those of a file."""
+    _put(lambda _now: {"rules": _document(file)}, as_json)
+
+
+@lists.command("expressions")
+def put_expressions(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.json", help="name, pattern (RE2), case_sensitive, score of each.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Replace the organisation's own expressions by those of a file."""
+    _put(lambda _now: {"expressions": _document(file)}, as_json)
+
+
+@partner.command("add")
+def partner_add(domains: DomainNames, as_json: Json = False) -> None:
+    """Treat these domains as partners'."""
+    _add("partner", [d.strip().lower() for d in domains], as_json)
+
+
+@partner.command("remove")
+def partner_remove(domains: DomainNames, as_json: Json = False) -> None:
+    """Treat these domains as outside again."""
+    _remove("partner", [d.strip().lower() for d in domains], as_json)
+
+
+@documents.command("add")
+def documents_add(files: Documents, as_json: Json = False) -> None:
+    """Hold mails with an excerpt of these documents (63 letters and digits or more). Their text does not leave here."""
+    extractor = Extractor(processes=1)
+    try:
+        registered = [_fingerprints(path, extractor) for path in files]
+    finally:
+        extractor.close()
+    _put(lambda now: _indexed(read_fingerprints(now.fingerprints).add(*registered)), as_json)
+
+
+@documents.command("remove")
+def documents_remove(names: Names, as_json: Json = False) -> None:
+    """Look for these documents no longer, by the names `documents ls` shows."""
+    _put(lambda now: _indexed(read_fingerprints(now.fingerprints).remove(*names)), as_json)
+
+
+@documents.command("ls")
+def documents_ls(as_json: Json = False) -> None:
+    """The confidential documents, by name."""
+    with logged_in() as client:
+        index = read_fingerprints(_read(client.get("/lists", words=False)).fingerprints)
+    if as_json:
+        emit(list(index.documents))
+        return
+    for name in index.documents:
+        say(name)
+
+
+def _fingerprints(path: Path, extractor: Extractor) -> Fingerprints:
+    data = path.read_bytes()
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    found = list(extractor([File(1, path.name, path.name, kind, data)]))
+    texts = [one.text for one in found if isinstance(one, Passage)]
+    if any(isinstance(one, Hit) and one.detector == "unscannable" and one.score == 1 for one in found):
+        raise Refused("document-unread", f"{path} can't be read completely.", "Save it as text, PDF or docx.")
+    try:
+        return register(path.name, texts)
+    except ValueError as error:
+        raise Refused("document-too-short", f"{path}: {error}.", "Add words instead.") from error
+
+
+def _indexed(index: Index) -> dict[str, Any]:
+    return {"fingerprints": write_fingerprints(index)}
+
+
+def _document(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Refused("file", f"{file}: {error}.", "Give a JSON file.") from error

@@ -157,6 +157,32 @@ def write_fingerprints(index: Index) -> str:
     return base64.b64encode(index.to_bytes()).decode() if index.documents or len(index.ignored) else ""
 
 
+def differences(before: Lists, after: Lists) -> list[tuple[str, str, str]]:
+    """What changed, as (list, "+" or "-", entry); in the order of the lists, then of the entries."""
+    old, new = _entries(before), _entries(after)
+    return [
+        (name, sign, entry)
+        for name in old
+        for sign, entries in (("-", old[name] - new[name]), ("+", new[name] - old[name]))
+        for entry in sorted(entries)
+    ]
+
+
+def _entries(lists: Lists) -> dict[str, set[str]]:
+    return {
+        "words": {f"{w.term}, from {w.threshold} on, {w.scope}" for w in lists.words},
+        "white mode": {lists.white_mode},
+        "white": set(lists.white_hashes),
+        "black": set(lists.black_hashes),
+        "exempt": set(lists.exempt_senders),
+        "weight threshold": {str(lists.weight_threshold or "off")},
+        "partners": set(lists.partner_domains),
+        "rules": {f"{n}. {rule.model_dump_json(exclude_defaults=True)}" for n, rule in enumerate(lists.rules, 1)},
+        "expressions": {one.model_dump_json(exclude_defaults=True) for one in lists.expressions},
+        "documents": set(read_fingerprints(lists.fingerprints).documents),
+    }
+
+
 def words_from_csv(text: str) -> tuple[BlackWord, ...]:
     """Read black words, one a line: `term,threshold,scope`, the last two optional (1, all).
 

@@ -39,7 +39,24 @@ from secumail.contracts.commands.certificates import (
     ShowCertificate,
 )
 from secumail.contracts.commands.crypto import AuthorityReply, GetAuthority, SignatureVerdict, VerifySignature
-from secumail.contracts.commands.dlp import GetLists, ListsReply, PutLists, Reject, Release
+from secumail.contracts.commands.dlp import (
+    ChangedReply,
+    ChangeLists,
+    Foreseen,
+    GetLists,
+    GetListsHistory,
+    GetWords,
+    HistoryReply,
+    ListsReply,
+    ListsVersion,
+    PutLists,
+    PutWords,
+    Reject,
+    Release,
+    Scan,
+    ScanReply,
+    WordsReply,
+)
 from secumail.contracts.commands.keys import FormerKeysUnused, RenewAccount, RenewGrant, ShredAccount, ShredKeys
 from secumail.contracts.commands.openpgp import (
     AddPeer,
@@ -147,6 +164,11 @@ COMMANDS: tuple[Command, ...] = (
     Grant(group="reviewers", account=ACCOUNT, wrap="d3JhcA=="),
     GetLists(),
     PutLists(lists="{}", expects=3),
+    ChangeLists(fields='{"white_mode": "strict"}', expects=3),
+    GetWords(number=3),
+    PutWords(words="term,threshold,scope\n", expects=3),
+    GetListsHistory(),
+    Scan(mail="RnJvbTo=", sender="ada@northwind.example", recipients=("eve@elsewhere.example",)),
     Release(mail=MAIL, generation=0, claim=claim(f"account:{ACCOUNT}", "crypto", "released")),
     Reject(mail=MAIL, generation=0),
     VerifySignature(signature="MIIB", sha256="00" * 32, sender="ada@northwind.example"),
@@ -198,6 +220,13 @@ REPLIES: Mapping[str, Reply] = {
     ),
     "dlp.get-lists": ListsReply(lists="{}"),
     "dlp.put-lists": ListsReply(lists="{}"),
+    "dlp.change-lists": ChangedReply(number=4),
+    "dlp.get-words": WordsReply(words="term,threshold,scope\n", number=4),
+    "dlp.put-words": ChangedReply(number=4),
+    "dlp.lists-history": HistoryReply(
+        versions=(ListsVersion(number=4, at=datetime(2026, 11, 22, 12, tzinfo=UTC), actor=ACCOUNT),)
+    ),
+    "dlp.scan": ScanReply(verdicts=(Foreseen(recipients=(0,), action="hold", code="black-word", notice="It waits."),)),
     "dlp.release": Done(),
     "dlp.reject": Done(),
     "crypto.verify-signature": SignatureVerdict(

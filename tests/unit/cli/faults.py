@@ -66,7 +66,7 @@ def answering(*script: Answer) -> Iterator[Server]:
             if answer.hang_up:
                 self.close_connection = True
                 return
-            content = b"" if answer.body is None else json.dumps(answer.body).encode()
+            content = _content(answer.body)
             self.send_response(answer.status)
             for name, value in {"Content-Length": str(len(content)), **answer.headers}.items():
                 self.send_header(name, value)
@@ -85,3 +85,10 @@ def answering(*script: Answer) -> Iterator[Server]:
         finally:
             listening.shutdown()
             thread.join()
+
+
+def _content(body: object) -> bytes:
+    """As it is sent: bytes as they are, anything else as JSON."""
+    if body is None or isinstance(body, bytes):
+        return body or b""
+    return json.dumps(body).encode()

@@ -18,31 +18,36 @@ def lists(version: int, *terms: str, **fields: Any) -> Answer:
     return Answer(200, {"version": version, "words": words, **fields})
 
 
-def put(server: Server) -> tuple[str, dict[str, Any]]:
-    """If-Match and body of the last PUT."""
-    last = next(request for request in reversed(server.requests) if request.method == "PUT")
-    return last.headers["if-match"], json.loads(last.body)
+def words(version: int, *lines: str) -> Answer:
+    csv = "".join(f"{line}\n" for line in ("term,threshold,scope", *lines))
+    return Answer(200, csv.encode(), {"ETag": f'"{version}"', "Content-Type": "text/csv; charset=utf-8"})
 
 
-def test_a_word_is_added_to_the_newest_lists(run: Run, logged_in_at: LogIn) -> None:
-    with answering(lists(3, "falcon"), CHANGED, lists(4, "falcon", "heron"), lists(5)) as server:
+def sent(server: Server) -> tuple[str, bytes]:
+    """If-Match and body of the last change."""
+    last = next(request for request in reversed(server.requests) if request.method in ("PUT", "PATCH"))
+    return last.headers["if-match"], last.body
+
+
+def put_words(server: Server) -> list[str]:
+    """The lines of the last CSV that was put."""
+    return sent(server)[1].decode().splitlines()[1:]
+
+
+def test_a_word_is_added_to_the_newest_words(run: Run, logged_in_at: LogIn) -> None:
+    with answering(words(3, "falcon,1,all"), CHANGED, words(4, "falcon,1,all", "heron,1,all"), lists(5)) as server:
         logged_in_at(server.url)
         result = run("lists", "add-word", "blue bell", "--threshold", "2")
         assert result.stdout == "Done: the lists are now at version 5.\n"
-        version, body = put(server)
-    assert version == '"4"'
-    assert [(word["term"], word["threshold"]) for word in body["words"]] == [
-        ("falcon", 1),
-        ("heron", 1),
-        ("blue bell", 2),
-    ]
+        assert sent(server)[0] == '"4"'
+        assert put_words(server) == ["falcon,1,all", "heron,1,all", "blue bell,2,all"]
 
 
 def test_a_word_that_is_there_gets_the_new_threshold(run: Run, logged_in_at: LogIn) -> None:
-    with answering(lists(3, "Falcon"), lists(4)) as server:
+    with answering(words(3, "Falcon,1,all"), lists(4)) as server:
         logged_in_at(server.url)
         run("lists", "add-word", "falcon", "--threshold", "3")
-        assert put(server)[1]["words"] == [{"term": "falcon", "threshold": 3, "scope": "all"}]
+        assert put_words(server) == ["falcon,3,all"]
 
 
 def test_others_who_are_always_quicker_are_not_fought_for_ever(run: Run, logged_in_at: LogIn) -> None:
@@ -59,26 +64,55 @@ def test_a_files_hash_is_made_here(run: Run, logged_in_at: LogIn, tmp_path: Path
     with answering(lists(0), lists(1)) as server:
         logged_in_at(server.url)
         assert run("lists", "black", "add", "--file", str(file)).exit_code == 0
-        assert put(server)[1]["black_hashes"] == [hashlib.sha256(b"secret plans").hexdigest()]
+        assert json.loads(sent(server)[1]) == {"black_hashes": [hashlib.sha256(b"secret plans").hexdigest()]}
         assert all(b"secret plans" not in request.body for request in server.requests)
 
 
 def test_words_come_from_a_spreadsheet_and_go_back_into_one(run: Run, logged_in_at: LogIn, tmp_path: Path) -> None:
     file = tmp_path / "words.csv"
     file.write_text("term,threshold,scope\nfalcon,2,outside\n")
-    with answering(lists(0, "heron"), lists(1)) as server:
+    with answering(words(0, "heron,1,all"), lists(1)) as server:
         logged_in_at(server.url)
         assert run("lists", "import", "words", str(file)).exit_code == 0
-        assert [word["term"] for word in put(server)[1]["words"]] == ["heron", "falcon"]
-    with answering(lists(0, "heron"), lists(1)) as server:
+        assert put_words(server) == ["heron,1,all", "falcon,2,outside"]
+    with answering(words(0, "heron,1,all"), lists(1)) as server:
         logged_in_at(server.url)
         assert run("lists", "import", "words", str(file), "--replace").exit_code == 0
-        assert [word["term"] for word in put(server)[1]["words"]] == ["falcon"]
-    with answering(
-        Answer(200, {"version": 1, "words": [{"term": "falcon", "threshold": 2, "scope": "outside"}]})
-    ) as server:
+        assert put_words(server) == ["falcon,2,outside"]
+    with answering(words(7, "falcon,2,outside")) as server:
         logged_in_at(server.url)
-        assert run("lists", "export", "words").stdout == file.read_text()
+        assert run("lists", "export", "words", "--version", "7").stdout == file.read_text()
+        assert server.requests[0].path.endswith("/lists/words?version=7")
+
+
+def test_versions_are_listed_and_compared(run: Run, logged_in_at: LogIn) -> None:
+    account = "5a3b2c1d-0000-4000-8000-00000000a001"
+    with answering(Answer(200, [{"version": 2, "at": "2026-11-22T12:00:00Z", "actor": account}])) as server:
+        logged_in_at(server.url)
+        assert account in run("lists", "history").stdout
+    with answering(lists(2, "falcon", "heron"), lists(3, "heron", white_mode="strict")) as server:
+        logged_in_at(server.url)
+        assert run("lists", "diff", "2", "3").stdout.splitlines() == [
+            "- words: falcon, from 1 on, all", "- white mode: off", "+ white mode: strict",
+        ]  # fmt: skip
+    with answering(lists(2, "falcon"), lists(3, "falcon")) as server:
+        logged_in_at(server.url)
+        assert run("lists", "diff", "2").stdout == "No difference.\n"
+
+
+def test_a_document_is_registered_by_fingerprints_alone(run: Run, logged_in_at: LogIn, tmp_path: Path) -> None:
+    text = "The falcon project moves to the northern site in the second week of the coming January, with all its staff."
+    file = tmp_path / "plan.txt"
+    file.write_text(text)
+    with answering(lists(0), lists(1)) as server:
+        logged_in_at(server.url)
+        result = run("lists", "documents", "add", str(file))
+        assert result.exit_code == 0, result.output
+        fingerprints = json.loads(sent(server)[1])["fingerprints"]
+        assert b"falcon" not in sent(server)[1]
+    with answering(lists(1, fingerprints=fingerprints)) as server:
+        logged_in_at(server.url)
+        assert run("lists", "documents", "ls").stdout == "plan.txt\n"
 
 
 def test_a_malformed_line_is_named_and_nothing_is_sent(run: Run, logged_in_at: LogIn, tmp_path: Path) -> None:
@@ -93,7 +127,7 @@ def test_a_malformed_line_is_named_and_nothing_is_sent(run: Run, logged_in_at: L
 
 
 def test_a_word_that_is_not_listed_can_not_be_removed(run: Run, logged_in_at: LogIn) -> None:
-    with answering(lists(0, "heron")) as server:
+    with answering(words(0, "heron,1,all")) as server:
         logged_in_at(server.url)
         result = run("lists", "remove-word", "falcon")
         assert {request.method for request in server.requests} == {"GET"}
