@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 MAX_ENTRIES = 20_000
+READINGS = 8  # how many times its own size may be read from a file: streams can be made to overlap
 
 _SPECIAL = 0xFFFFFFFA  # from here on a sector number means "end", "free" or "table" (MS-CFB section 2.1)
 _STORAGE, _STREAM, _ROOT = 1, 2, 5
@@ -35,6 +36,7 @@ class Compound:
     def __init__(self, data: bytes) -> None:
         header = data[:512].ljust(512, b"\0")
         self._data = data
+        self._left = READINGS * len(data)
         self._sector = 4096 if header[30] == 12 else 512
         (first_directory,) = struct.unpack_from("<I", header, 48)
         self._cutoff, first_mini = struct.unpack_from("<II", header, 56)
@@ -63,13 +65,19 @@ class Compound:
         """The names of all storages and streams, wherever in the tree they stand."""
         return frozenset(entry.name for entry in self.entries)
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether so much was read that streams must lie over one another: what was read since is incomplete."""
+        return self._left <= 0
+
     def streams(self) -> Iterator[Entry]:
         """The streams, in the order of the directory."""
         return (entry for entry in self.entries if entry.is_stream)
 
     def read(self, entry: Entry, limit: int) -> bytes:
-        """At most `limit` bytes of a stream; fewer where the file is damaged."""
-        wanted = min(entry.size, limit)
+        """At most `limit` bytes of a stream; fewer where the file is damaged, none once it is `exhausted`."""
+        wanted = min(entry.size, limit, self._left)
+        self._left -= wanted
         if entry.size >= self._cutoff:
             return self._chain(entry.start, wanted)[:wanted]
         pieces, got = [], 0

@@ -65,10 +65,12 @@ def _mismatches(name: str, media_type: str, kind: Kind) -> Iterator[Hit]:
 
 
 def _fits(kind: Kind, claimed: Kind) -> bool:
+    if kind.family in DANGEROUS:
+        return False
     if kind == claimed or kind.container == claimed.name or claimed.name in ("pgp", "der", "pst", "sqlite"):
         return True
     if claimed.family is Family.TEXT or claimed.container == "text":
-        return kind.container == "text" and kind.family not in DANGEROUS
+        return kind.container == "text"
     alike = {claimed.family, kind.family} <= {Family.MEDIA} or "ole" in (kind.name, claimed.name)
     return alike and (kind.container in ("", "ole"))
 

@@ -36,7 +36,7 @@ def look(compound: Compound) -> Iterator[Hit]:
     if not _PROOF & compound.names:
         return
     text = "\n".join(sources(compound))
-    if not text or _AUTO.search(text):
+    if not text or compound.exhausted or _AUTO.search(text):
         # Without a source only the compiled code is left, which runs as well: it counts as the worst it can be.
         yield Hit("danger", "macro-runs-by-itself" if text else "macro-without-source", "macros")
     else:

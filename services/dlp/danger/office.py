@@ -20,6 +20,7 @@ _ONENOTE_FILE = bytes.fromhex("e716e3bd65261145a4c48d4d0b7a9eac")
 _HEX = b"0123456789abcdefABCDEF"
 _NOT_HEX = bytes(set(range(256)) - set(_HEX))
 _LOADED = ("attachedtemplate", "oleobject", "frame", "subdocument", "afchunk", "externallinkpath", "control")
+_TABLES = ("xl/worksheets/", "xl/sharedstrings", "xl/styles", "xl/calcchain", "xl/pivot")  # big, and without fields
 _REMOTE = ("http:", "https:", "ftp:", "mhtml:", "ms-", "\\\\", "//", "file://", "file:\\\\")
 
 
@@ -90,7 +91,7 @@ def _objects_in_presentation(data: bytes) -> Iterator[bytes]:
 def look_at_package(data: bytes) -> Iterator[Hit]:
     """Hits in docx, xlsx, pptx, vsdx and their kin (ECMA-376): what they load, and what they do on opening."""
     package = Package(data)
-    for name in package.names:
+    for name in sorted(package.names, key=lambda name: not name.lower().endswith(".rels")):
         lowered = name.lower()
         if lowered.startswith(("xl/macrosheets/", "xl/intlmacrosheets/")):
             yield Hit("danger", "xlm-macro", name[:200])
@@ -100,8 +101,10 @@ def look_at_package(data: bytes) -> Iterator[Hit]:
             yield Hit("danger", "web-extension", name[:200], score=0.6)
         if lowered.endswith(".rels"):
             yield from _relationships(name, text_of(package.read(name)))
-        elif lowered.endswith(".xml"):
+        elif lowered.endswith(".xml") and not lowered.startswith(_TABLES):
             yield from _fields(name, package.read(name))
+    if package.exhausted:
+        yield Hit("unscannable", "too-big", "parts of the document")
 
 
 def files_in_package(data: bytes) -> Iterator[tuple[str, str, bytes]]:
@@ -146,13 +149,11 @@ def _fields(name: str, data: bytes) -> Iterator[Hit]:
         if data[at - 1 : at] != b"/" and data[at - 3 : at - 2] != b"/":
             pieces.append(data[start + 1 : end])
         at = end
-    code = b"".join(pieces)
     at = 0
     while (at := data.find(b"fldSimple", at)) >= 0:
-        end = data.find(b">", at)
-        code += b" " + data[at : end if end >= 0 else at + 512][:512].replace(b'"', b" ")
+        pieces.append(b" " + data[at : at + 512].partition(b">")[0].replace(b'"', b" "))
         at += 9
-    code = b" " + code.upper()
+    code = b" " + b"".join(pieces).upper()
     if b"DDEAUTO" in code or b" DDE " in code:
         yield Hit("danger", "dde", name[:200])
 

@@ -7,8 +7,8 @@ import struct
 import zipfile
 import zlib
 
-MAX_PART = 1 << 22
-MAX_ALL = 1 << 25
+MAX_PART = 1 << 24
+MAX_ALL = 1 << 26
 MAX_MEMBERS = 5_000
 
 _DAMAGED = (
@@ -25,15 +25,20 @@ _DAMAGED = (
 
 
 class Package:
-    """A zip file whose members are read at most 4 MB each and 32 MB in all; what cannot be read reads as empty."""
+    """A zip file whose members are read at most 16 MB each and 64 MB in all; what cannot be read reads as empty.
+
+    `exhausted` says that something was left unread for the bounds, and that no hit proves nothing.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._left = MAX_ALL
+        self.exhausted = False
         self._zip: zipfile.ZipFile | None = None
         self.names: tuple[str, ...] = ()
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
             self.names = tuple(info.filename for info in self._zip.infolist()[:MAX_MEMBERS])
+            self.exhausted = len(self._zip.infolist()) > MAX_MEMBERS
         except _DAMAGED:
             return
 
@@ -50,4 +55,5 @@ class Package:
         except _DAMAGED:
             pass
         self._left -= got
+        self.exhausted = self.exhausted or self._left <= 0 or got == MAX_PART
         return b"".join(pieces)

@@ -12,9 +12,7 @@ from services.dlp.findings import Hit
 from services.dlp.kinds import BY_EXTENSION, DANGEROUS
 from services.dlp.types import extension
 
-MAX_STREAMS = 5_000
-MAX_INFLATED = 1 << 21
-MAX_ALL = 1 << 24
+MAX_INFLATED = 1 << 24
 
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _DELIMITER = rb"(?![A-Za-z0-9_.#-])"
@@ -39,6 +37,8 @@ def look(data: bytes) -> Iterator[Hit]:
     """Hits for the actions a PDF holds, in the open or in compressed object streams (16 MB of them at most)."""
     outside, packed = _objects(data)
     written = outside + b"\n" + packed
+    if len(packed) >= MAX_INFLATED:
+        yield Hit("unscannable", "too-big", "object streams")
     plain = _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), written)
     opens = bool(_OPENS.search(plain))
     for name, rule, score in _NAMES:
@@ -59,11 +59,8 @@ def look(data: bytes) -> Iterator[Hit]:
 
 def _objects(data: bytes) -> tuple[bytes, bytes]:
     """(all that stands outside streams, the objects that stand compressed within)."""
-    outside, packed, position, room = [], [], 0, MAX_ALL
-    for _ in range(MAX_STREAMS):
-        at = data.find(b"stream", position)
-        if at < 0:
-            break
+    outside, packed, position, room = [], [], 0, MAX_INFLATED
+    while (at := data.find(b"stream", position)) >= 0:
         head = data[position:at]
         outside.append(head)
         end = data.find(b"endstream", at + 6)
@@ -71,7 +68,7 @@ def _objects(data: bytes) -> tuple[bytes, bytes]:
         dictionary = _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), head[-2048:])
         dictionary = dictionary[max(dictionary.rfind(b" obj"), 0) :]
         if b"/ObjStm" in dictionary and room > 0:
-            inflated = _unpack(data[at + 6 : end], dictionary, min(room, MAX_INFLATED))
+            inflated = _unpack(data[at + 6 : end], dictionary, room)
             room -= len(inflated)
             packed.append(inflated)
         position = end + 9
