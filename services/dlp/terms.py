@@ -1,67 +1,44 @@
-"""Finds black words in the passages of a mail, all in one pass, and weighs them as the paper does.
+"""Finds black words in the passages of a mail, as they are and in disguise, and weighs them as the paper does.
 
 A term matches where its letters stand as whole words, whatever their case, compatibility form (NFKC) and
 white space, line ends included. Boundaries are looked at on both ends of a match: between a word character (a
 letter, a digit or a mark) and anything else, and at every character of a script written without spaces
 (Chinese, Japanese, Thai, ...) or with particles attached (Korean). The underscore is no word character:
-`falcon_plan.pdf` contains `falcon`.
+`falcon_plan.pdf` contains `falcon`. What disguises are seen through, views.py and decoders.py say.
 """
 
 import math
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from ahocorasick_rs import BytesAhoCorasick, MatchKind
+from ahocorasick_rs import AhoCorasick, MatchKind
 
+from services.dlp.decoders import blocks, unescape
+from services.dlp.lookalikes import bare
 from services.dlp.message import Passage
+from services.dlp.views import LOOKALIKES, PLAIN, SHORTEST, readings, skeleton, spelling
+from services.dlp.words import count_words, fold, joined
+
+__all__ = ["Matcher", "Occurrence", "count_words", "fold"]
 
 # Matches of one call become one list: windows keep it small however long the passage and dense the words.
 WINDOW = 1 << 20
+# Encodings within one another that are undone.
+MAX_DEPTH = 4
 
-# Scripts whose words stand side by side without a space: Thai to Lao, Myanmar, Khmer, kana, ideographs,
-# Hangul.
-_UNSPACED = (
-    "\u0e01-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
-)
-_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
-_MARKS = "".join(filter(unicodedata.combining, map(chr, range(0x300, 0x1E94B))))
-_MAY_HOLD_MARK_RUN = re.compile("[\u0300-\U0001e94a]{31}")
-_MARK_RUN = re.compile(f"([{_MARKS}]{{30}})[{_MARKS}]+")
-_ASCII_WORDS = bytes(b if chr(b).isalnum() and b < 0x80 else 0x20 for b in range(256))
-# By byte of UTF-8: may it belong to a word character? From 0x80 on, the whole character has to be looked at.
-_MAY_JOIN = bytes(b >= 0x80 or chr(b).isalnum() for b in range(256))
-
-
-def fold(text: str) -> str:
-    """The form in which terms and mails are compared: NFKC, case-folded, white space runs as one space."""
-    if not text.isascii():
-        # Normalising is quadratic in a run of combining marks; no script stacks thirty (UAX 15, Stream-Safe).
-        if _MAY_HOLD_MARK_RUN.search(text):
-            text = _MARK_RUN.sub(r"\1", text)
-        text = unicodedata.normalize("NFKC", text)
-        text = unicodedata.normalize("NFKC", text.casefold())
-        return " ".join(text.split())
-    return " ".join(text.lower().split())
-
-
-def count_words(folded: str) -> int:
-    """Words of a folded text: runs of letters and digits; in a script without spaces, each character."""
-    if folded.isascii():
-        return len(folded.encode("ascii").translate(_ASCII_WORDS).split())
-    return sum(1 for _ in _WORD.finditer(folded))
+Tally = Counter[tuple[int, str]]
+"""How often a term stands in a text, by term and view."""
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
     """A term in one passage. `term` and `passage` are positions in the word list and in the mail's passages.
 
-    `count` is c_t, its occurrences in the passage; `total` is f_t, those in the mail; `weight` is the paper's
-    W_t = c_t * log(N / f_t), N being the number of words in the mail, the logarithm natural.
+    `count` is c_t, its occurrences in the passage under this `view`; `total` is f_t, all those in the mail; `weight`
+    is the paper's W_t = c_t * log(N / f_t), N being the number of words in the mail, the logarithm natural; the f_t
+    of words as they are (view "") leaves disguised ones out. `views.described` puts a view into words.
     """
 
     term: int
@@ -69,26 +46,32 @@ class Occurrence:
     count: int
     total: int
     weight: float
+    view: str = PLAIN
 
 
 class Matcher:
     """A word list compiled for search, once for each version of the list.
 
-    Compiling 10,000 terms takes about 30 ms, a million about 4 s, during which no other thread runs.
+    Compiling 10,000 terms takes about 50 ms, a million about 5 s, during which no other thread runs.
     """
 
-    def __init__(self, patterns: Sequence[bytes]) -> None:
-        self._automaton = BytesAhoCorasick(patterns, MatchKind.Standard)
-        self._longest = max(map(len, patterns), default=0)
+    def __init__(self, terms: Sequence[str], bones: Sequence[str]) -> None:
+        """`bones` are the skeletons of the terms. One too short to be told from other words' is not searched for:
+        that term has to stand as it is."""
+        self._terms = terms
+        self._long = [term for term, bone in enumerate(bones) if len(bone) >= SHORTEST]
+        self._short = [term for term, bone in enumerate(bones) if len(bone) < SHORTEST]
+        self._by_bones = _Automaton([bones[term] for term in self._long])
+        self._by_words = _Automaton([fold(terms[term]) for term in self._short])
 
     @classmethod
     def compile(cls, terms: Sequence[str]) -> "Matcher":
         """Number the terms by their place in `terms`. ValueError: a term without a letter or digit."""
-        folded = [fold(term) for term in terms]
-        for term, pattern in zip(terms, folded, strict=True):
-            if not count_words(pattern):
+        bones = [skeleton(fold(term)) for term in terms]
+        for term, bone in zip(terms, bones, strict=True):
+            if not bone and not count_words(fold(term)):
                 raise ValueError(f"the term {term!r} has no letter or digit: write the word it stands for")
-        return cls([pattern.encode("utf-8", "replace") for pattern in folded])
+        return cls(terms, bones)
 
     def search(self, passages: Sequence[Passage]) -> tuple[Occurrence, ...]:
         """Every term found, the weightiest first. Of alternatives of one text the greatest count is taken.
@@ -96,45 +79,112 @@ class Matcher:
         W_t is 0 in a mail of nothing but the term, and falls again once the term is more than a third of the
         words: so it ranks and explains, and a term's threshold of occurrences holds a mail by itself.
         """
-        texts = [fold(passage.text) for passage in passages]
-        counts = [self.count(text) for text in texts]
-        if not any(counts):
+        tallies = [self._tally(passage.text) for passage in passages]
+        if not any(tallies):
             return ()
-        totals = _together(passages, counts)
-        words = _together(passages, [{0: count_words(text)} for text in texts])[0]
+        totals = _together(passages, [_by_term(tally) for tally in tallies])
+        plain = _together(passages, [{t: n for (t, view), n in tally.items() if not view} for tally in tallies])
+        words = _together(passages, [{0: count_words(fold(passage.text))} for passage in passages])[0]
         found = [
-            Occurrence(term, place, here, totals[term], here * math.log(max(words / totals[term], 1.0)))
-            for place, terms in enumerate(counts)
-            for term, here in terms.items()
+            Occurrence(term, place, here, totals[term], here * math.log(max(words / frequency, 1.0)), view)
+            for place, tally in enumerate(tallies)
+            for (term, view), here in tally.items()
+            if (frequency := totals[term] if view else plain[term])
         ]
-        return tuple(sorted(found, key=lambda o: (-o.weight, -o.count, o.term, o.passage)))
+        return tuple(sorted(found, key=lambda o: (-o.weight, -o.count, o.term, o.passage, o.view)))
 
     def count(self, folded: str) -> Counter[int]:
-        """Occurrences of each term, by its id, in a folded text; occurrences may overlap."""
-        counts: Counter[int] = Counter()
-        data = f" {folded} ".encode("utf-8", "replace")  # the spaces: every match has neighbours to look at
-        for base in range(0, len(data), WINDOW):
-            window = memoryview(data)[base : base + WINDOW + self._longest]
-            for term, start, end in self._automaton.find_matches_as_indexes(window, overlapping=True):
-                if start < WINDOW and not (_joined(data, base + start) or _joined(data, base + end)):
-                    counts[term] += 1
-        return counts
+        """Occurrences of each term as it is, by its id, in a folded text; occurrences may overlap."""
+        return Counter({term: count for (term, view), count in self._seen(folded).items() if not view})
+
+    def _tally(self, text: str, depth: int = 0) -> Tally:
+        """Occurrences in a text and in the texts encoded in it, each counted once."""
+        tally = self._seen(fold(text))
+        if depth < MAX_DEPTH:
+            for name, block in blocks(text):
+                hidden: Tally = Counter()
+                for one in block:
+                    _raise(hidden, name, self._tally(one, depth + 1))
+                tally.update(hidden)
+            names, unescaped = unescape(text)
+            if names:
+                _raise(tally, ", ".join(names), self._tally(unescaped, depth + 1))
+        return tally
+
+    def _seen(self, folded: str) -> Tally:
+        """Occurrences in a folded text that has nothing encoded."""
+        tally: Tally = Counter()
+        if not folded.isascii():
+            folded = folded.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
+        for number, start, end in self._by_words.matches(folded):
+            if not (joined(folded, start) or joined(folded, end)):
+                tally[self._short[number], PLAIN] += 1
+        if not folded.isascii() and self._short:
+            undone = bare(folded)
+            if undone != folded:
+                seen = self._by_words.matches(undone)
+                whole = (n for n, start, end in seen if not (joined(undone, start) or joined(undone, end)))
+                _raise(tally, LOOKALIKES, Counter((self._short[number], PLAIN) for number in whole))
+        if self._long:
+            self._see_disguised(folded, tally)
+        return tally
+
+    def _see_disguised(self, folded: str, tally: Tally) -> None:
+        known: set[tuple[int, int]] = set()
+        for reading in readings(folded):
+            for number, start, end in self._by_bones.matches(reading.bones):
+                term = self._long[number]
+                view = spelling(_folded(self._terms[term]), reading, start, end)
+                if view is None:
+                    continue
+                first, last = reading.places[start], reading.places[end - 1]
+                place = len(folded) - 1 - last if reading.view == "reversed" else first
+                if (term, place) not in known:
+                    known.add((term, place))
+                    tally[term, view] += 1
 
 
-def _joined(data: bytes, place: int) -> bool:
-    """Whether the characters before and after `place`, both within `data`, belong to one word."""
-    before, after = data[place - 1], data[place]
-    if not (_MAY_JOIN[before] and _MAY_JOIN[after]):
-        return False
-    if before < 0x80 and after < 0x80:
-        return True
-    left = data[max(place - 4, 0) : place].decode("utf-8", "ignore")[-1:]
-    right = data[place : place + 4].decode("utf-8", "ignore")[:1]
-    return _in_word(left) and _in_word(right) and not _IS_UNSPACED.search(left + right)
+class _Automaton:
+    """Patterns compiled for search (Aho-Corasick). Few megabytes for ten thousand patterns."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._automaton = AhoCorasick(patterns, MatchKind.Standard, store_patterns=False) if patterns else None
+        self._longest = max(map(len, patterns), default=0)
+
+    def matches(self, text: str) -> Iterator[tuple[int, int, int]]:
+        """Every match, overlapping ones as well: the pattern's number, start and end in `text`."""
+        if self._automaton is None:
+            return
+        for base in range(0, len(text), WINDOW):
+            window = text[base : base + WINDOW + self._longest]
+            for number, start, end in self._automaton.find_matches_as_indexes(window, overlapping=True):
+                if start < WINDOW:
+                    yield number, base + start, base + end
 
 
-def _in_word(character: str) -> bool:
-    return character.isalnum() or unicodedata.category(character).startswith("M")
+_folded = lru_cache(1 << 14)(fold)
+
+
+def _chain(name: str, view: str) -> str:
+    return f"{name}, {view}" if view else name
+
+
+def _by_term(tally: Tally) -> Counter[int]:
+    counts: Counter[int] = Counter()
+    for (term, _), count in tally.items():
+        counts[term] += count
+    return counts
+
+
+def _raise(tally: Tally, name: str, other: Tally) -> None:
+    """Of two readings of one text the greatest count of each term is taken: add what `other`, which was found by
+    undoing `name`, has more."""
+    missing = _by_term(other) - _by_term(tally)
+    for (term, view), count in other.items():
+        more = min(count, missing[term])
+        if more > 0:
+            tally[term, _chain(name, view)] += more
+            missing[term] -= more
 
 
 def _together(passages: Sequence[Passage], counts: Sequence[Mapping[int, int]]) -> Counter[int]:

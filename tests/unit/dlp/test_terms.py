@@ -72,6 +72,20 @@ def test_the_matcher_agrees_with_a_patient_reader(words: list[str], text: str) -
     assert [counts[i] for i in range(len(words))] == [naive(word, text) for word in words]
 
 
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.sampled_from(["abbaba", "ab bab", "ßabab", "éa-bab", "密か密か密", "Жaba1", ".ab ab a"]),
+        min_size=1,
+        max_size=5,
+    ),
+    st.lists(st.sampled_from(["ab", "ba", "bab", " ", "ß", "é", "é", "密か", "密", "Ж", "1", "-", "."])).map("".join),
+)
+def test_and_so_with_longer_terms(words: list[str], text: str) -> None:
+    counts = Matcher.compile(words).count(fold(text))
+    assert [counts[i] for i in range(len(words))] == [naive(word, text) for word in words]
+
+
 @given(st.lists(st.sampled_from(["falcon", "eagle", "project falcon", "the", "9"])))
 def test_case_and_line_breaks_change_nothing(words: list[str]) -> None:
     matcher = Matcher.compile(["falcon", "project falcon"])
