@@ -138,7 +138,7 @@ def _url_password(score: float, found: Candidate) -> float:
 def _assigned(found: Candidate) -> float:
     value = found.value.rstrip(".,;:!?)")
     kinds = any(map(str.isdigit, value)) + any(map(str.isupper, value)) + any(map(str.islower, value))
-    if len(value) < 8 or kinds < 2 or _is_placeholder(value) or entropy(value) < 2.7 or "://" in value:
+    if len(value) < 8 or kinds < 2 or _is_placeholder(value) or entropy(value) < 2.4 or "://" in value:
         return 0.0
     return 0.6 if len(value) >= 16 and entropy(value) >= 3.5 else 0.5
 
@@ -233,7 +233,7 @@ EXPRESSIONS: tuple[Expression, ...] = (
         "assigned-secret",
         r"(?i)(?:passw(?:or)?d|passwort|passphrase|pwd|secret|token"
         r"|(?:api|access|auth|private|client|account|encryption)[_\-. ]?key)"
-        r"[\"']?[ \t]{0,3}(?::=|=>|[:=])[ \t]{0,3}[\"']?([^\s\"'<>&;,]{8,120})",
+        r"[\"']?[ \t]{0,8}(?::=|=>|[:=])[ \t]{0,8}[\"']?([^\s\"'<>&;,]{8,120})",
         _assigned,
     ),
 )

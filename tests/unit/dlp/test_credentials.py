@@ -146,7 +146,7 @@ def test_a_secret_is_found(rule: str, secret: str) -> None:
         ("assigned-secret", "The password: kT9-xw22q"),
         ("assigned-secret", f'API_KEY = "{letters(32)}"'),
         ("assigned-secret", f"client_secret: {letters(24)}"),
-        ("url-password", "ftp://alice:s3cr3tly@files.example.org/"),
+        ("url-password", "ftp://alice:s3cr3tly@drop.example.org/"),
         ("stripe-test-key", "sk_test_" + letters(24)),
         ("jwt", f"https://news.example/unsubscribe?t={jwt({'sub': '1'})}"),
         ("bearer-authorization", f"Authorization: Bearer {letters(40)}"),

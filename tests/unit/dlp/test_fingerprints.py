@@ -113,11 +113,17 @@ def test_other_scripts_are_found_too(alphabet: str) -> None:
     assert of(other, known) == ()
 
 
+def test_a_long_name_is_no_copy() -> None:
+    name = "the North Atlantic Treaty Organization"
+    assert any(name in " ".join(text.split()) for text in documents().values())
+    assert of(f"We wrote to {name} in May.") == ()
+
+
 def test_a_hit_says_where_how_much_and_little_of_what() -> None:
     part = excerpt(documents()["cb05"], random.Random(4), 400)
     (hit,) = of(f"Dear all, {part} Bye")
     assert (hit.detector, hit.rule, hit.where, hit.score) == ("copy", "cb05", "body", 1.0)
-    assert 8 <= hit.count <= 60
+    assert 30 <= hit.count <= 60
     assert hit.span is not None
     assert 10 <= hit.span[0] < hit.span[1] <= 10 + len(part)
     assert len(hit.sample) <= 5
@@ -177,7 +183,7 @@ def test_fingerprints_are_few_and_do_not_hold_the_text() -> None:
     text = documents()["ca01"]
     registered = register("a", [text])
     share = len(registered.hashes) / len(squashed(text))
-    assert 1.8 / 33 < share < 2.2 / 33
+    assert 1.8 / 17 < share < 2.2 / 17
     assert np.all(registered.hashes[1:] > registered.hashes[:-1])
 
 
