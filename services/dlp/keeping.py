@@ -68,7 +68,7 @@ class KeptLists:
 
     async def get_lists(self, command: GetLists, actor: UUID | None) -> ListsReply:
         """The lists, for reviewers and administrators."""
-        lists = await self._shown(actor, command.number)
+        lists = await self._shown(actor, command.number, command.words)
         text = await asyncio.to_thread(lambda: pack(_json(lists, command.words)))
         return ListsReply(lists=text, number=lists.version)
 
@@ -93,7 +93,8 @@ class KeptLists:
 
     async def change_lists(self, command: ChangeLists, actor: UUID | None) -> ChangedReply:
         """Replace some of the lists by a next version."""
-        now = await self._may_change(actor, command.expects)
+        await self._may_change(actor, command.expects)
+        now = await self._one(None)
 
         def changed() -> Lists:
             fields = json.loads(unpack(command.fields, MOST))
@@ -106,7 +107,8 @@ class KeptLists:
 
     async def put_words(self, command: PutWords, actor: UUID | None) -> ChangedReply:
         """Replace the black words by a next version."""
-        now = await self._may_change(actor, command.expects)
+        await self._may_change(actor, command.expects)
+        now = self.rules.lists
 
         def changed() -> Lists:
             try:
@@ -120,22 +122,25 @@ class KeptLists:
 
     # --- versions ---------------------------------------------------------------------------------------
 
-    async def _shown(self, actor: UUID | None, number: int | None) -> Lists:
+    async def _shown(self, actor: UUID | None, number: int | None, words: bool = True) -> Lists:
         await allowed(self._directory, actor, "reviewer", "administrator")
         await self.load()
-        if number is None or number == self.rules.lists.version:
-            return self.rules.lists
-        lists = await self._versions.one(number)
+        current = self.rules.lists
+        return current if number in (None, current.version) and not words else await self._one(number)
+
+    async def _one(self, number: int | None) -> Lists:
+        """A version with its words, which are not kept here."""
+        number = self.rules.lists.version if number is None else number
+        lists = await self._versions.one(number) if number else Lists()
         if lists is None:
             raise Refused("no-such-version", f"There is no version {number}.", "See: secumail lists history", 404)
         return lists
 
-    async def _may_change(self, actor: UUID | None, expects: int) -> Lists:
+    async def _may_change(self, actor: UUID | None, expects: int) -> None:
         await allowed(self._directory, actor, "reviewer", "administrator")
         await self.load()
         if expects != self.rules.lists.version:
             raise _changed_meanwhile()
-        return self.rules.lists
 
     async def _next(self, given: Lists, expects: int, actor: UUID | None) -> Lists:
         lists = given.model_copy(update={"version": expects + 1})
@@ -149,7 +154,7 @@ class KeptLists:
     async def _take(self, lists: Lists) -> None:
         """Compile in a thread, then change over between two mails."""
         self.rules = await asyncio.to_thread(Rules.compile, lists)
-        log.info("lists loaded", extra={"count": len(lists.words)})
+        log.info("lists loaded", extra={"count": len(self.rules.words)})
 
 
 async def allowed(directory: Directory, actor: UUID | None, *roles: str) -> None:

@@ -7,7 +7,8 @@ rests on.
 import base64
 import csv
 import io
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -31,6 +32,7 @@ MAX_HASHES = 10_000_000
 MAX_SENDERS = 100_000
 MAX_DOMAINS = 10_000
 MAX_TERM = 200
+_MOST = 2**63
 
 Scope = Literal["all", "outside"]
 WhiteMode = Literal["strict", "advisory", "off"]
@@ -155,6 +157,22 @@ def read_fingerprints(kept: str) -> Index:
 def write_fingerprints(index: Index) -> str:
     """The index as it stands in the lists."""
     return base64.b64encode(index.to_bytes()).decode() if index.documents or len(index.ignored) else ""
+
+
+class Words:
+    """Black words by their place, kept small: a million of them as models would take half a gigabyte."""
+
+    def __init__(self, words: Sequence[BlackWord]) -> None:
+        self.terms = [word.term for word in words]
+        self._thresholds = array("Q", (min(word.threshold, _MOST) for word in words))
+        self._outside = bytes(word.scope == "outside" for word in words)
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def __getitem__(self, place: int) -> BlackWord:
+        scope: Scope = "outside" if self._outside[place] else "all"
+        return BlackWord.model_construct(term=self.terms[place], threshold=self._thresholds[place], scope=scope)
 
 
 def differences(before: Lists, after: Lists) -> list[tuple[str, str, str]]:

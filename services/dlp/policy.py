@@ -23,7 +23,7 @@ from services.dlp.detectors.database import Database
 from services.dlp.detectors.expressions import OwnExpression, database
 from services.dlp.detectors.fingerprints import Index
 from services.dlp.findings import Hit
-from services.dlp.lists import BlackWord, Lists, Scope, read_fingerprints
+from services.dlp.lists import BlackWord, Lists, Scope, Words, read_fingerprints
 from services.dlp.message import MAX_DEPTH, MAX_HEADERS, MAX_PARTS, Message, Unreadable
 from services.dlp.rules import NOTED, Applied, Circumstances, Class
 from services.dlp.sentences import ACCEPTED, HIT_WORDS, NOTICE, REFUSED, WARNING
@@ -85,10 +85,11 @@ _UNREADABLE: dict[Unreadable, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The lists of one version, ready for use; `matcher` numbers the terms as `lists.words` does, `expressions` are the
-    built-in ones and the organisation's, `documents` the confidential ones."""
+    """The lists of one version, ready for use; `matcher` numbers the terms as `words` does, `expressions` are the
+    built-in ones and the organisation's, `documents` the confidential ones. `lists` is without the words."""
 
     lists: Lists
+    words: Words
     matcher: Matcher
     expressions: Database
     documents: Index
@@ -97,8 +98,9 @@ class Rules:
     def compile(cls, lists: Lists) -> "Rules":
         """Costs what `Matcher` says: once for each version, never for a mail."""
         own = tuple(one.value() for one in lists.expressions)
-        matcher = Matcher.compile([word.term for word in lists.words])
-        return cls(lists, matcher, _database(own), read_fingerprints(lists.fingerprints))
+        words = Words(lists.words)
+        kept = lists.model_copy(update={"words": ()})
+        return cls(kept, words, Matcher.compile(words.terms), _database(own), read_fingerprints(lists.fingerprints))
 
     def exempts(self, sender: str) -> bool:
         """Whether this sender's mails are not filtered."""
@@ -205,7 +207,7 @@ def decide(
         group = tuple(i for i in everyone if classes[i] == name)
         if group:
             applied = ordered.first(rules.lists.rules, hits, circumstances, name)
-            verdicts.append(_judge(message, occurrences, rules.lists, group, _SCOPES[name], hits, applied))
+            verdicts.append(_judge(message, occurrences, rules, group, _SCOPES[name], hits, applied))
     return Decision(_together(verdicts))
 
 
@@ -237,7 +239,7 @@ def _together(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
 def _judge(
     message: Message,
     occurrences: Iterable[Occurrence],
-    lists: Lists,
+    rules: Rules,
     group: tuple[int, ...],
     scopes: Set[Scope],
     hits: Sequence[Hit],
@@ -248,16 +250,17 @@ def _judge(
     The first rule that holds gives the code; the findings are of all rules, as a release is of the whole
     mail.
     """
+    lists, listed = rules.lists, rules.words
     black = black_listed(message.attachments, lists.black_hashes)
     unlisted = () if lists.white_mode == "off" else not_listed(message.attachments, lists.white_hashes)
-    counted = [o for o in occurrences if lists.words[o.term].scope in scopes]
-    words = [o for o in counted if o.total >= lists.words[o.term].threshold]
+    counted = [o for o in occurrences if listed[o.term].scope in scopes]
+    words = [o for o in counted if o.total >= listed[o.term].threshold]
     heavy = [o for o in counted if lists.weight_threshold is not None and o.weight >= lists.weight_threshold]
     findings = (
         *(_attachment_finding("attachment-black-listed", a, lists) for a in black),
         *(_attachment_finding("attachment-not-listed", a, lists) for a in unlisted),
-        *(_word_finding("black-word", o, lists.words[o.term].threshold, message, lists) for o in words),
-        *(_word_finding("term-weight", o, lists.weight_threshold, message, lists) for o in heavy),
+        *(_word_finding("black-word", o, listed[o.term].threshold, message, rules) for o in words),
+        *(_word_finding("term-weight", o, lists.weight_threshold, message, rules) for o in heavy),
         *_hit_findings(hits, applied, lists),
     )[:MAX_FINDINGS]
     if black:
@@ -267,12 +270,11 @@ def _judge(
         reason = _some(f"{_capital(str(a))} is not on the white list of files that may leave." for a in unlisted)
         return _verdict(group, "attachment-not-listed", reason, findings)
     if words:
-        return _verdict(group, "black-word", _some(_word_sentences(words, message, lists)), findings)
+        return _verdict(group, "black-word", _some(_word_sentences(words, message, listed)), findings)
     if heavy:
         limit = f"from {lists.weight_threshold:g} on the mail is held"
         reason = _some(
-            f"{_the_word(lists.words[o.term])} weighs {o.weight:.2f} in {_the(_place(o, message))}; {limit}."
-            for o in heavy
+            f"{_the_word(listed[o.term])} weighs {o.weight:.2f} in {_the(_place(o, message))}; {limit}." for o in heavy
         )
         return _verdict(group, "term-weight", reason, findings)
     if applied is not None:
@@ -302,12 +304,12 @@ def _attachment_finding(detector: Code, attachment: Attachment, lists: Lists) ->
 
 
 def _word_finding(
-    detector: Code, found: Occurrence, threshold: float | None, message: Message, lists: Lists
+    detector: Code, found: Occurrence, threshold: float | None, message: Message, rules: Rules
 ) -> Finding:
     return Finding(
         detector=detector,
-        rule=lists.words[found.term].term,
-        list_version=lists.version,
+        rule=rules.words[found.term].term,
+        list_version=rules.lists.version,
         where=_place(found, message),
         count=found.count,
         total=found.total,
@@ -354,14 +356,14 @@ def _place(found: Occurrence, message: Message) -> str:
     return f"{name}, {view}" if view else name
 
 
-def _word_sentences(words: Sequence[Occurrence], message: Message, lists: Lists) -> Iterator[str]:
+def _word_sentences(words: Sequence[Occurrence], message: Message, listed: Words) -> Iterator[str]:
     """One sentence for each term, the weightiest first: The word “falcon” occurs 3 times in the body; ..."""
     places: dict[int, list[Occurrence]] = {}
     totals = {found.term: found.total for found in words}
     for found in words:
         places.setdefault(found.term, []).append(found)
     for term, here in places.items():
-        word = lists.words[term]
+        word = listed[term]
         names = (_place(found, message) for found in sorted(here, key=lambda o: o.passage))
         where = _listed([_the(name) for name in dict.fromkeys(names)])
         times = "once" if totals[term] == 1 else f"{totals[term]} times"

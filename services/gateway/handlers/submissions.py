@@ -336,7 +336,8 @@ def _submission(id_: UUID, records: Sequence[Record], meta: Meta | None) -> Subm
     rows: dict[int, RecipientState] = {}
     for record in records:
         for r in record.recipients:
-            notice = record.verdict.notice if record.verdict and r.state is State.HELD else None
+            told = record.verdict is not None and (r.state is State.HELD or record.verdict.code == "warned")
+            notice = record.verdict.notice if record.verdict is not None and told else None
             rows[r.index] = RecipientState(
                 address=addresses[r.index] if r.index < len(addresses) else f"recipient {r.index + 1}",
                 state=r.state,
