@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from secumail.reasons import REASONS
-from services.dlp import policy
+from services.dlp import sentences
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "docs" / "problems.md"
@@ -122,7 +122,7 @@ def problems() -> dict[str, Problem]:
                 add(code, f"**{kind}**{said}", path.relative_to(ROOT).as_posix())
     for code, reason in REASONS.items():
         add(code, f"**Bounce** {reason.status}: {reason.words}")
-    for verdict, notice in policy._NOTICE.items():
+    for verdict, notice in sentences.NOTICE.items():
         add(verdict, f"**Verdict**: {notice}")
     return dict(sorted(found.items()))
 

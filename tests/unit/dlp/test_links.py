@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.dlp.danger import examine
 from services.dlp.links import lying
+from services.dlp.message import read
 
 
 def rules(html: str) -> set[str]:
@@ -21,7 +23,7 @@ def rules(html: str) -> set[str]:
         '<a href="https://shop.northwind.co.uk/">https://www.northwind.co.uk/offers</a>',
         '<a href="https://lists.example/u?1">unsubscribe</a>',
         '<a href="https://nodejs.example/">Node.js</a>',
-        '<a href="https://files.example/1">plan.pdf</a>',
+        '<a href="https://drop.example/1">plan.pdf</a>',
         '<a href="mailto:anna@northwind.example">anna@northwind.example</a>',
         '<a href="#top">up</a> <a name="top">www.northwind.example</a>',
         '<a href="https://user@northwind.example/">ours</a>',
@@ -75,6 +77,13 @@ def test_hits_are_counted_by_rule_show_little_and_never_hold_a_mail_alone() -> N
     (hit,) = hits
     assert (hit.detector, hit.rule, hit.count, hit.sample) == ("link", "other-host", 3, "evil…")
     assert hit.score < 1
+
+
+def test_the_links_of_a_mail_and_of_a_page_in_a_file_are_looked_at() -> None:
+    page = b'<html><a href="https://evil.test/">northwind.example</a>'
+    (hit,) = read(b"Content-Type: text/html\r\n\r\n" + page).dangers
+    assert (hit.detector, hit.where) == ("link", "body")
+    assert "other-host" in {hit.rule for hit in examine("page.html", "text/html", page)}
 
 
 @given(st.text(alphabet="<a href=\"=htps:/.@&#;x>'\\\n%-[]", max_size=400))
