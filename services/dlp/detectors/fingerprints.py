@@ -33,7 +33,7 @@ MAX_DOCUMENTS = 20
 # Long texts are hashed in pieces, so that memory stays small.
 PIECE = 1 << 20
 
-_MAGIC = b"SecuMail fingerprints 1\n"
+_MAGIC = f"SecuMail {VERSION}\n".encode()
 _HEAD = struct.Struct("<QQQ")
 _DIGEST = 32
 
