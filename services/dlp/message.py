@@ -10,7 +10,7 @@ place where that can do no harm. Without one, a file that is not plain text is s
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message as Mime
 from email.parser import BytesParser
 from email.policy import Compat32
@@ -20,6 +20,7 @@ from itertools import count
 from services.dlp.attachments import Attachment
 from services.dlp.charsets import decode, header_text
 from services.dlp.findings import Hit
+from services.dlp.links import lying
 from services.dlp.markup import split
 
 MAX_DEPTH = 20
@@ -33,10 +34,10 @@ MAX_NAME = 255
 _MIME_HEADERS = ("content-type", "content-transfer-encoding", "content-disposition")
 _IDENTITY = ("", "7bit", "8bit", "binary")
 _ENCODINGS = (*_IDENTITY, "quoted-printable", "base64", "x-uuencode", "uuencode", "uue", "x-uue")
-_BINARY = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f]|\A\s{0,99}(?:%PDF-|\{\\rtf)")
-"""A text part with this in it is a file, whatever it says it is."""
-_HAS_FILES = re.compile(r";base64,|^begin [0-7]{3} ", re.MULTILINE)
-"""Files written out in a text."""
+_CONTROLS = bytes({*range(32)} - {7, 8, *range(9, 14), 27})
+_BINARY = re.compile(f"[{re.escape(_CONTROLS.decode())}]")
+"""A text part with one of these in it is a file, whatever it says it is. (Bytes are looked at first: that is quick.)"""
+_UUENCODED = re.compile(r"^begin [0-7]{3} ", re.MULTILINE)
 _FOLD = re.compile(r"\r?\n[ \t]")
 _SEALED = "-----BEGIN PGP MESSAGE-----"
 _COMMENT = re.compile(r"\([^()]*\)")
@@ -259,14 +260,16 @@ class _Reading:
         disposition = part.get("content-disposition", "").partition(";")[0].strip().lower()
         is_text = part.get_content_maintype() == "text"
         text = decode(data, _lenient(part.get_content_charset)) if is_text else ""
-        is_file = not is_text or disposition == "attachment" or _file_name(part) or _BINARY.search(text)
+        is_file = not is_text or disposition == "attachment" or _file_name(part) or _is_binary(data, text)
         if is_file:
             name = self.attach(part, data, alternative)
             self.give(str(self.attachments[-1]), len(self.attachments), part, data, alternative, "\0" not in text)
-        elif _HAS_FILES.search(text):
+        elif _has_files(text):
             self.give(name, 0, part, data, alternative, known=True)
         if is_text:
             if part.get_content_subtype() in ("html", "xml", "xhtml"):
+                if not is_file:  # a page that comes as a file is examined as one
+                    self.hits.extend(replace(hit, where=name) for hit in lying(text))
                 text, hidden = split(text)
                 self.add(name, text, alternative)
                 self.add(f"{name} markup", hidden, alternative)
@@ -313,6 +316,17 @@ def _children(part: Mime) -> list[Mime]:
 
 def _raw_text(text: str | None) -> str:
     return decode((text or "").encode("ascii", "surrogateescape"))
+
+
+def _is_binary(data: bytes, text: str) -> bool:
+    if text[:128].lstrip().startswith(("%PDF-", "{\\rtf")):
+        return True
+    return len(data.translate(None, _CONTROLS)) != len(data) and _BINARY.search(text) is not None
+
+
+def _has_files(text: str) -> bool:
+    """Whether files are written out in the text."""
+    return ";base64," in text or ("begin " in text and _UUENCODED.search(text) is not None)
 
 
 def _file_name(part: Mime) -> str:

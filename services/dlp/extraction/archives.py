@@ -20,6 +20,8 @@ from services.dlp.charsets import decode
 from services.dlp.extraction.kinds import archive_format, stream_filter, zip_end
 from services.dlp.extraction.pieces import Budget, Exceeded, Inner, Piece, Text, Trouble, unpacked
 
+BEFORE = "data before the archive"
+
 _CHUNK = 256 * 1024
 _PACKAGES = ("[Content_Types].xml", "mimetype")
 """A member of one of these names makes the archive a document (OOXML, OpenDocument, EPUB)."""
@@ -63,7 +65,7 @@ def read_zip(data: bytes, budget: Budget) -> Iterator[Piece]:
         if left:
             # A compression only libarchive knows.
             yield from _through_libarchive(data, "zip", budget, only=frozenset(left))
-    yield from (Inner("data between the members", data[a:b]) for a, b in gaps)
+    yield from (Inner("data between the members" if start else BEFORE, data[start:stop]) for start, stop in gaps)
     if data[behind:].strip(b"\x00\r\n "):
         yield Inner("data behind the archive", data[behind:])
 

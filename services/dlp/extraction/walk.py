@@ -14,7 +14,7 @@ from itertools import count
 
 from services.dlp import message
 from services.dlp.attachments import Attachment
-from services.dlp.extraction.archives import read_archive, read_stream, read_zip
+from services.dlp.extraction.archives import BEFORE, read_archive, read_stream, read_zip
 from services.dlp.extraction.compound import read_compound
 from services.dlp.extraction.kinds import Kind, kinds
 from services.dlp.extraction.outlook import read_tnef
@@ -77,6 +77,7 @@ class _Walk:
         self.budget = budget
         self.examine = examine
         self.groups = count(1)
+        self.digests: list[str] = []
 
     def top(self, file: File) -> Iterator[Found]:
         place = _Place(file.where, 0, file.index, file.alternative)
@@ -100,25 +101,20 @@ class _Walk:
         expected: bool = False,
         seen: frozenset[str] = frozenset(),
     ) -> Iterator[Found]:
-        """One file as every kind it is; a second reading passes over what the first has found."""
+        """One file as every kind it is; a second reading passes over the files the first has found, or was of."""
         if not data:
             return
         if place.depth > self.budget.limits.depth:
             yield Hit(UNSCANNABLE, "too-deep", place.where)
             return
-        found: set[str] = set(seen)
-        for kind in kinds(data):
-            this_time = frozenset(found)
+        begin = len(self.digests)
+        for turn, kind in enumerate(kinds(data)):
+            if turn:
+                seen = seen.union(self.digests[begin:])
             try:
                 for piece in self.pieces(kind, name, media_type, data, place, known, expected):
-                    if isinstance(piece, Inner):
-                        yield from self.inner(piece, place, this_time, found)
-                    elif isinstance(piece, Trouble):
-                        yield Hit(UNSCANNABLE, piece.rule, _chain(place.where, piece.name), score=piece.score)
-                    elif isinstance(piece, Text):
-                        yield from self.text(piece, place)
-                    else:
-                        yield piece
+                    if not (turn and isinstance(piece, Inner) and piece.name == BEFORE):
+                        yield from self.piece(piece, place, seen)
             except Exceeded:
                 raise
             except (MemoryError, RecursionError):
@@ -128,6 +124,16 @@ class _Walk:
                 # file was not read is.
                 yield Hit(UNSCANNABLE, "damaged", place.where)
                 yield from self.text(Text("bytes", runs(data)), place)
+
+    def piece(self, piece: Piece | Found, place: _Place, seen: frozenset[str]) -> Iterator[Found]:
+        if isinstance(piece, Inner):
+            yield from self.inner(piece, place, seen)
+        elif isinstance(piece, Trouble):
+            yield Hit(UNSCANNABLE, piece.rule, _chain(place.where, piece.name), score=piece.score)
+        elif isinstance(piece, Text):
+            yield from self.text(piece, place)
+        else:
+            yield piece
 
     def pieces(
         self, kind: Kind, name: str, media_type: str, data: bytes, place: _Place, known: bool, expected: bool
@@ -152,11 +158,11 @@ class _Walk:
             yield Trouble("unknown", score=SEEN if expected else 1.0)
             yield Text("bytes", runs(data))
 
-    def inner(self, piece: Inner, place: _Place, seen: frozenset[str], found: set[str]) -> Iterator[Found]:
+    def inner(self, piece: Inner, place: _Place, seen: frozenset[str]) -> Iterator[Found]:
         self.budget.member()
         self.budget.check()
         digest = hashlib.sha256(piece.data).hexdigest()
-        found.add(digest)
+        self.digests.append(digest)
         if digest in seen:
             return
         deeper = _Place(
