@@ -1,6 +1,7 @@
 """`secumail` against a running installation: what people and operators type, and what they see."""
 
 import asyncio
+import base64
 import json
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from secumail.cli.main import app
 from secumail.cli.operator import Access
 from secumail.installation.home import write_private
 from secumail.store.client import Database
-from tests.e2e.desk import lists, until
+from tests.e2e.desk import lists, picture, until
 from tests.people import PASSWORD, Office, Person, mail
 
 
@@ -134,15 +135,17 @@ async def test_an_attachment_is_taken_out_as_it_was(office: Office, terminal: Op
     bob = await terminal(await office.newcomer())
     me = (await bob.json("whoami"))["address"]
     extra = (
-        "MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n"
-        'Content-Disposition: attachment; filename="x.bin"\r\n'
+        "MIME-Version: 1.0\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n"
+        'Content-Disposition: attachment; filename="x.png"\r\n'
     )
-    assert (await bob("send", "-", "--wait", given=mail(me, me, "A file", "AAEC/w==\r\n", extra))).exit_code == 0
+    data = picture(40, 30)
+    text = base64.encodebytes(data).decode().replace("\n", "\r\n")
+    assert (await bob("send", "-", "--wait", given=mail(me, me, "A file", text, extra))).exit_code == 0
     (row,) = await bob.json("inbox")
-    assert "x.bin" in (await bob("read", row["id"])).stdout
-    taken = await bob("read", row["id"], "--attachment", "1", "-o", str(bob.directory / "x.bin"))
+    assert "x.png" in (await bob("read", row["id"])).stdout
+    taken = await bob("read", row["id"], "--attachment", "1", "-o", str(bob.directory / "x.png"))
     assert taken.exit_code == 0, taken.output
-    assert (bob.directory / "x.bin").read_bytes() == b"\x00\x01\x02\xff"
+    assert (bob.directory / "x.png").read_bytes() == data
 
 
 async def test_of_several_files_each_one_is_told_and_one_failure_is_enough_to_fail(
