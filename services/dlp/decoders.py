@@ -19,7 +19,8 @@ from services.dlp.markup import split
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}+={0,2}+")
 _BASE32 = re.compile(r"(?:[A-Z2-7]{12,}+|[a-z2-7]{16,}+)={0,6}+")
 # No group is possessive: what separates its rounds is not among what they consist of, so there is one way to match.
-_HEX = re.compile(r"(?:(?:0[xX])?[0-9A-Fa-f]{2}[\s:,;-]{0,2}){6,}")
+_HEX = re.compile(r"[0-9A-Fa-f]{12,}+")
+_SPACED_HEX = re.compile(r"(?:(?:0[xX])?(?:[0-9A-Fa-f]{2}){1,8}(?:[\s:,;-]{1,2}|(?![0-9A-Za-z]))){3,}")
 _BINARY = re.compile(r"(?:[01]{8}[\s,]{0,2}){5,}")
 _DECIMAL = re.compile(r"(?:1?[0-9]{2}[\s,;]{1,2}){5,}(?:1?[0-9]{2})?")
 _ASCII85 = re.compile(r"<~[!-uz\s]{8,}+~>")
@@ -73,7 +74,7 @@ def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
     kinds = text.encode("ascii", "replace")
     numbers = kinds.translate(_OF_NUMBERS)
     if b"x" * 12 in numbers:
-        runs = "|".join(text[run.start() : run.end()] for run in _NUMERIC_RUN.finditer(numbers))
+        runs = "|".join(text[run.start() : run.end() + 1] for run in _NUMERIC_RUN.finditer(numbers))
         yield from _read_blocks(runs, _NUMBERS)
     found = [reader for reader in _LETTERS if any(sign in kinds.translate(reader.kinds) for sign in reader.signs)]
     yield from _read_blocks(text, found)
@@ -231,7 +232,8 @@ _OF_BASE64 = _kinds(b=_UPPER + _LOWER + b"0123456789+/_-", s=b" \t\r\n>")
 _OF_NUMBERS = _kinds(x=b"0123456789ABCDEFabcdefxX \t\r\n:,;-")
 _NUMERIC_RUN = re.compile(rb"x{12,}+")
 _NUMBERS = (
-    _Reader("hex", _HEX, _hex, _OF_NUMBERS),
+    _Reader("hex", _SPACED_HEX, _hex, _OF_NUMBERS),
+    _Reader("hex", _HEX, _hex, _OF_NUMBERS, wraps=True),
     _Reader("binary digits", _BINARY, _binary, _OF_NUMBERS),
     _Reader("decimal codes", _DECIMAL, _decimal, _OF_NUMBERS),
 )

@@ -81,7 +81,7 @@ def _read(character: str) -> str:
         return like
     if named := _NAMED.fullmatch(unicodedata.name(character, "")):
         return _DIGITS.get(named[1], named[1]).lower()
-    if _INVISIBLE.match(character) or unicodedata.category(character) in ("Cf", "Cc"):
+    if _INVISIBLE.match(character) or unicodedata.category(character) == "Cf":
         return ""
     whole = unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFKD", character))).casefold()
     return "".join(_LISTED.get(c, c) for c in whole)

@@ -10,7 +10,7 @@ explains it.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import compress
+from itertools import chain, compress, repeat
 
 from services.dlp.decoders import rot13
 from services.dlp.lookalikes import BARE, bare
@@ -20,6 +20,8 @@ from services.dlp.words import in_word, joined
 # ("drawer" is "reward"); to be found whatever its spacing ("therapist").
 SHORTEST, TURNED, LONG = 5, 8, 10
 MAX_GAP = 16
+# What may part the letters of a short word; an apostrophe makes another word of it ("worlds", "world's").
+_WITHIN = frozenset("-_.*/\\|~+,:;\u00b7\u2010\u2011\u2012\u2013\u2014\u2022")
 
 PLAIN = ""
 _SPELLINGS = LOOKALIKES, INVISIBLE, LEET, SPACING = (
@@ -85,7 +87,7 @@ class Reading:
         sizes = text.translate(_SIZES).encode("latin-1")
         if max(sizes) == 1:
             return list(compress(range(len(text)), sizes))
-        return [place for place, size in enumerate(sizes) for _ in range(size)]
+        return list(chain.from_iterable(map(repeat, range(len(text)), sizes)))
 
 
 def readings(folded: str) -> Iterator[Reading]:
@@ -114,11 +116,13 @@ def spelling(term: str, reading: Reading, start: int, end: int) -> str | None:
     `start` and `end` are places in the skeleton. PLAIN: the term as it is; None: other words.
     """
     text, size = reading.text, end - start
+    if reading.view and size < TURNED:
+        return None
     first, last = reading.places[start], reading.places[end - 1] + 1
     lead = _lead(term)
     place = first - lead
     if place >= 0 and text.startswith(term, place) and not (joined(text, place) or joined(text, place + len(term))):
-        return reading.view if not reading.view or size >= TURNED else None
+        return reading.view
     if last - first > size * MAX_GAP or (reading.view and size < LONG) or _within_word(text, first, last):
         return None
     disguises = _disguises(_letters(term), _letters(text[first:last], reading.symbols))
@@ -173,7 +177,9 @@ def _may_be_spaced(gaps: list[tuple[str, str]], long: bool) -> bool:
     if all(0 < len(theirs) <= 3 for _, theirs in gaps):
         return True  # spelled out, s e c r e t
     return all(
-        theirs == " " or (theirs != "" and " " not in theirs) if ours else len(theirs) <= 2 and " " not in theirs
+        theirs == " " or (theirs != "" and " " not in theirs)
+        if ours
+        else len(theirs) <= 2 and _WITHIN.issuperset(theirs)
         for ours, theirs in gaps
     )
 

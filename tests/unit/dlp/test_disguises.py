@@ -232,6 +232,7 @@ def test_a_find_says_what_has_to_be_undone(text: str, view: str, words: str) -> 
         ("operation", "cooperation operations"),
         ("operation plan", "an operation planned"),
         ("(falcon)", "falcon"),
+        ("worlds", "the world's, the world\u2019s and the world\x92s"),
     ],
 )
 def test_other_words_are_no_disguise(term: str, text: str) -> None:
