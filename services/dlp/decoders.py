@@ -20,7 +20,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}+={0,2}+")
 _BASE32 = re.compile(r"(?:[A-Z2-7]{12,}+|[a-z2-7]{16,}+)={0,6}+")
 # No group is possessive: what separates its rounds is not among what they consist of, so there is one way to match.
 _HEX = re.compile(r"[0-9A-Fa-f]{12,}+")
-_SPACED_HEX = re.compile(r"(?:(?:0[xX])?(?:[0-9A-Fa-f]{2}){1,8}(?:[\s:,;-]{1,2}|(?![0-9A-Za-z]))){3,}")
+_SPACED_HEX = re.compile(r"(?<![0-9A-Za-z])(?:(?:0[xX])?(?:[0-9A-Fa-f]{2}){1,8}(?:[\s:,;-]{1,2}|(?![0-9A-Za-z]))){3,}")
 _BINARY = re.compile(r"(?:[01]{8}[\s,]{0,2}){5,}")
 _DECIMAL = re.compile(r"(?:1?[0-9]{2}[\s,;]{1,2}){5,}(?:1?[0-9]{2})?")
 _ASCII85 = re.compile(r"<~[!-uz\s]{8,}+~>")
@@ -74,7 +74,7 @@ def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
     kinds = text.encode("ascii", "replace")
     numbers = kinds.translate(_OF_NUMBERS)
     if b"x" * 12 in numbers:
-        runs = "|".join(text[run.start() : run.end() + 1] for run in _NUMERIC_RUN.finditer(numbers))
+        runs = "|".join(text[max(run.start() - 1, 0) : run.end() + 1] for run in _NUMERIC_RUN.finditer(numbers))
         yield from _read_blocks(runs, _NUMBERS)
     found = [reader for reader in _LETTERS if any(sign in kinds.translate(reader.kinds) for sign in reader.signs)]
     yield from _read_blocks(text, found)

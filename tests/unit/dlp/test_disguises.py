@@ -323,10 +323,10 @@ def test_a_text_without_the_terms_yields_nothing(text: str) -> None:
     assert matcher.search([Passage("body", text)]) == ()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from([*WORDS, "operation bluebell"]), max_size=40), st.sampled_from(sorted(DISGUISES)))
 def test_as_many_are_found_as_were_hidden(words: list[str], disguise: str) -> None:
-    hidden = "; ".join(DISGUISES[disguise](word) if " " in word else word for word in words)
+    hidden = " / ".join(DISGUISES[disguise](word) if " " in word else word for word in words)
     assert found(hidden).get("operation bluebell", (0, []))[0] == words.count("operation bluebell")
 
 
