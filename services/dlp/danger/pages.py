@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from services.dlp.findings import Hit
 from services.dlp.kinds import Kind
+from services.dlp.links import lying
 from services.dlp.tags import Tag, tags
 from services.dlp.types import text_of
 
@@ -51,6 +52,7 @@ def look(kind: Kind, data: bytes) -> Iterator[Hit]:
     lowered = text.lower()
     if found_in_page["html-script"] and _smuggles(lowered):
         found_in_page["html-smuggling"] = 1
+    yield from lying(text)
     for rule, count in found_in_page.items():
         yield Hit("danger", rule, "page", count, score=_SCORES[rule])
 
