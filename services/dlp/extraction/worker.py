@@ -1,4 +1,4 @@
-"""The process in which a mail's files are read: started by `child`, it has no secrets, no network and no disk to fill.
+"""The process in which a mail's files are read: started by `child`, it is given no secrets and no disk to fill.
 
 Each job is a frame of files, the answer a frame for each thing found and an empty one. A limit of the system ends the
 process, and whoever started it takes that for an answer.

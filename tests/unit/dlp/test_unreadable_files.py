@@ -131,7 +131,17 @@ def test_a_file_that_swells_beyond_all_use_is_not_unpacked() -> None:
         assert time.monotonic() - began < 5
 
 
-def test_a_zip_that_says_it_is_a_terabyte_is_stopped() -> None:
+def test_a_terabyte_in_zips_in_zips_is_stopped() -> None:
+    data = bytes(MB)
+    for level in range(6):
+        data = hiding.zipped({f"{i}": data for i in range(16 if level else 1)})
+    began = time.monotonic()
+    assert len(data) < 100_000
+    assert rules(read(data)) & {"too-big", "too-many", "timeout"}
+    assert time.monotonic() - began < 25
+
+
+def test_a_zip_that_lies_about_its_size_is_stopped() -> None:
     data = bytearray(zeros(2 * MB))
     for mark, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         struct.pack_into("<I", data, data.index(mark) + offset, 0xFFFFFFFE)
