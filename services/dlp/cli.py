@@ -8,13 +8,14 @@ from secumail.cli.answers import Decided, HeldMail
 from secumail.cli.client import Client, logged_in
 from secumail.cli.output import Json, chosen, emit, local, pairs, say, short, tabulate
 from secumail.errors import Refused
-from services.dlp import cli_lists, cli_scan
+from services.dlp import cli_documents, cli_lists, cli_scan
 from services.dlp.cli_scan import finding_words
 
 commands = typer.Typer(no_args_is_help=True)
 quarantine = typer.Typer(no_args_is_help=True, help="Mails held for review. For reviewers.")
 commands.add_typer(quarantine, name="quarantine")
 commands.add_typer(cli_lists.lists, name="lists")
+cli_lists.lists.add_typer(cli_documents.documents, name="documents")
 commands.command("scan")(cli_scan.scan)
 
 AT_ONCE = 200

@@ -5,7 +5,6 @@ A change is made to the current version and sent with If-Match; where somebody e
 
 import hashlib
 import json
-import mimetypes
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,21 +16,15 @@ from pydantic import ValidationError
 from secumail.cli.client import Client, logged_in
 from secumail.cli.output import Json, emit, local, pairs, say, tabulate
 from secumail.errors import Refused
-from services.dlp.detectors.fingerprints import Fingerprints, Index, register
-from services.dlp.extraction.child import Extractor
-from services.dlp.findings import Hit
 from services.dlp.lists import (
     BlackWord,
     Lists,
     differences,
     hashes_from_text,
     hashes_to_text,
-    read_fingerprints,
     words_from_csv,
     words_to_csv,
-    write_fingerprints,
 )
-from services.dlp.message import File, Passage
 from services.dlp.terms import fold
 
 lists = typer.Typer(no_args_is_help=True, help="Black words, file hashes, exempt senders.")
@@ -39,9 +32,8 @@ white = typer.Typer(no_args_is_help=True, help="Files that may leave (see `lists
 black = typer.Typer(no_args_is_help=True, help="Files that may not leave, by SHA-256 or SHA-1.")
 exempt = typer.Typer(no_args_is_help=True, help="Senders whose mails are not filtered.")
 partner = typer.Typer(no_args_is_help=True, help="Partners' domains: rules may tell them from others outside.")
-documents = typer.Typer(no_args_is_help=True, help="Confidential documents, found by any excerpt of 63 letters.")
 for _name, _part in (
-    ("white", white), ("black", black), ("exempt", exempt), ("partner", partner), ("documents", documents),
+    ("white", white), ("black", black), ("exempt", exempt), ("partner", partner),
 ):  # fmt: skip
     lists.add_typer(_part, name=_name)
 
@@ -54,8 +46,6 @@ Hashes = Annotated[list[str] | None, typer.Argument(metavar="HASH...", help="In 
 Files = Annotated[list[Path] | None, typer.Option("--file", help="A file: its SHA-256 is made here. Repeat it.")]
 VersionOption = Annotated[int | None, typer.Option("--version", help="An older version: see `lists history`.")]
 DomainNames = Annotated[list[str], typer.Argument(metavar="DOMAIN...")]
-Documents = Annotated[list[Path], typer.Argument(metavar="FILE...", exists=True, dir_okay=False)]
-Names = Annotated[list[str], typer.Argument(metavar="NAME...")]
 Senders = Annotated[list[str], typer.Argument(metavar="ADDRESS...")]
 
 
@@ -67,7 +57,7 @@ def show(as_json: Json = False) -> None:
     if as_json:
         emit(document)
         return
-    now = _read(document)
+    now = read(document)
     pairs(
         (
             ("Version", now.version),
@@ -97,7 +87,7 @@ def export(
         if part == "words":
             text, _ = client.text("/lists/words", version=version)
         else:
-            text = hashes_to_text(getattr(_read(client.get("/lists", words=False, version=version)), _field(part)))
+            text = hashes_to_text(getattr(read(client.get("/lists", words=False, version=version)), _field(part)))
     if output is None:
         typer.echo(text, nl=False)
     else:
@@ -124,7 +114,7 @@ def diff(
 ) -> None:
     """What changed from one version of the lists to another, line by line: + is new, - is gone."""
     with logged_in() as client:
-        old, new = (_read(client.get("/lists", version=number)) for number in (before, after))
+        old, new = (read(client.get("/lists", version=number)) for number in (before, after))
     changes = differences(old, new)
     if as_json:
         emit([{"list": name, "change": sign, "entry": entry} for name, sign, entry in changes])
@@ -154,7 +144,7 @@ def import_list(
         _put_words(lambda now: given if replace else _with_words(now, given), as_json)
         return
     name = _field(part)
-    _put(lambda now: {name: frozenset(given) if replace else getattr(now, name) | frozenset(given)}, as_json)
+    put(lambda now: {name: frozenset(given) if replace else getattr(now, name) | frozenset(given)}, as_json)
 
 
 @lists.command("add-word")
@@ -190,7 +180,7 @@ def mode(
     white_mode: Annotated[str, typer.Argument(metavar="MODE", help="strict, advisory or off.")], as_json: Json = False
 ) -> None:
     """What the white list does: strict lets only listed files leave, advisory remarks on others, off ignores it."""
-    _put(lambda _now: {"white_mode": white_mode}, as_json)
+    put(lambda _now: {"white_mode": white_mode}, as_json)
 
 
 @white.command("add")
@@ -234,7 +224,7 @@ def exempt_remove(addresses: Senders, as_json: Json = False) -> None:
 
 def _add(part: str, entries: Iterable[str], as_json: bool) -> None:
     name = _field(part)
-    _put(lambda now: {name: getattr(now, name) | frozenset(entries)}, as_json)
+    put(lambda now: {name: getattr(now, name) | frozenset(entries)}, as_json)
 
 
 def _remove(part: str, entries: Iterable[str], as_json: bool) -> None:
@@ -246,14 +236,14 @@ def _remove(part: str, entries: Iterable[str], as_json: bool) -> None:
             raise Refused("not-listed", words, f"See: secumail lists export {part}")
         return {name: getattr(now, name) - gone}
 
-    _put(change, as_json)
+    put(change, as_json)
 
 
-def _put(change: Callable[[Lists], dict[str, Any]], as_json: bool) -> None:
+def put(change: Callable[[Lists], dict[str, Any]], as_json: bool) -> None:
     """Make a change to the current lists, the words left out."""
 
     def once(client: Client) -> Any:
-        now = _read(client.get("/lists", words=False))
+        now = read(client.get("/lists", words=False))
         try:
             fields = change(now)
             changed = Lists.model_validate({**dict(now), **fields}).model_dump(mode="json", include=set(fields))
@@ -290,7 +280,7 @@ def _again(once: Callable[[Client], Any], as_json: bool) -> None:
         say(f"Done: the lists are now at version {document['version']}.")
 
 
-def _read(document: Any) -> Lists:
+def read(document: Any) -> Lists:
     try:
         return Lists.model_validate(document)
     except ValidationError as error:
@@ -347,7 +337,7 @@ def put_rules(
     as_json: Json = False,
 ) -> None:
     """Replace the ordered rules by those of a file."""
-    _put(lambda _now: {"rules": _document(file)}, as_json)
+    put(lambda _now: {"rules": _document(file)}, as_json)
 
 
 @lists.command("expressions")
@@ -358,7 +348,7 @@ def put_expressions(
     as_json: Json = False,
 ) -> None:
     """Replace the organisation's own expressions by those of a file."""
-    _put(lambda _now: {"expressions": _document(file)}, as_json)
+    put(lambda _now: {"expressions": _document(file)}, as_json)
 
 
 @partner.command("add")
@@ -371,52 +361,6 @@ def partner_add(domains: DomainNames, as_json: Json = False) -> None:
 def partner_remove(domains: DomainNames, as_json: Json = False) -> None:
     """Treat these domains as outside again."""
     _remove("partner", [d.strip().lower() for d in domains], as_json)
-
-
-@documents.command("add")
-def documents_add(files: Documents, as_json: Json = False) -> None:
-    """Hold mails with an excerpt of these documents (63 letters and digits or more). Their text does not leave here."""
-    extractor = Extractor(processes=1)
-    try:
-        registered = [_fingerprints(path, extractor) for path in files]
-    finally:
-        extractor.close()
-    _put(lambda now: _indexed(read_fingerprints(now.fingerprints).add(*registered)), as_json)
-
-
-@documents.command("remove")
-def documents_remove(names: Names, as_json: Json = False) -> None:
-    """Look for these documents no longer, by the names `documents ls` shows."""
-    _put(lambda now: _indexed(read_fingerprints(now.fingerprints).remove(*names)), as_json)
-
-
-@documents.command("ls")
-def documents_ls(as_json: Json = False) -> None:
-    """The confidential documents, by name."""
-    with logged_in() as client:
-        index = read_fingerprints(_read(client.get("/lists", words=False)).fingerprints)
-    if as_json:
-        emit(list(index.documents))
-        return
-    for name in index.documents:
-        say(name)
-
-
-def _fingerprints(path: Path, extractor: Extractor) -> Fingerprints:
-    data = path.read_bytes()
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    found = list(extractor([File(1, path.name, path.name, kind, data)]))
-    texts = [one.text for one in found if isinstance(one, Passage)]
-    if any(isinstance(one, Hit) and one.detector == "unscannable" and one.score == 1 for one in found):
-        raise Refused("document-unread", f"{path} can't be read completely.", "Save it as text, PDF or docx.")
-    try:
-        return register(path.name, texts)
-    except ValueError as error:
-        raise Refused("document-too-short", f"{path}: {error}.", "Add words instead.") from error
-
-
-def _indexed(index: Index) -> dict[str, Any]:
-    return {"fingerprints": write_fingerprints(index)}
 
 
 def _document(file: Path) -> Any:
