@@ -143,7 +143,7 @@ async def die_at_every_point(
         for letters, key, number in planned:
             doom.kill_at(f"{step}-{letters.id(key)}", number)
             await act(letters.id(key))
-    await until(lambda: _died(doom), 60, f"{service} died at every point of {step}")
+    await until(lambda: _died(doom), 180, f"{service} died at every point of {step}")
     assert sorted(doom.deaths()[died_before:]) == sorted(f"{step} {point}" for point in points)
     return points
 
@@ -323,7 +323,7 @@ async def test_a_mail_whose_event_was_never_published_is_driven_on(office: Offic
     with pytest.raises(httpx.TransportError):
         await letters.send(key)  # and this client does not come back
 
-    await until(lambda: _died(dlp), 60, "the re-driver died at every point")
+    await until(lambda: _died(dlp), 180, "the re-driver died at every point")
     letters.sent.append(letters.id(key))
     assert await letters.states() == ["delivered"]
     await exactly(letters.sent, bob, "inbox")
