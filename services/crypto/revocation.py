@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
@@ -98,7 +99,8 @@ def read_request(der: bytes, issuing: Sequence[Authority]) -> Asked | bytes:
         request = ocsp.load_der_ocsp_request(der)
         algorithm, name, key = request.hash_algorithm, request.issuer_name_hash, request.issuer_key_hash
         nonce = next((e.value.nonce for e in request.extensions if isinstance(e.value, x509.OCSPNonce)), None)
-    except NotImplementedError:
+    except (RuntimeError, UnsupportedAlgorithm):
+        # Several questions in one request, or a hash that the library has not.
         return UNAUTHORIZED
     except Exception:
         # A stranger's bytes: what else malformed ASN.1 raises is an open set.

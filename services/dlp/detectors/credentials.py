@@ -38,6 +38,7 @@ _PLACEHOLDERS = (
     "dummy",
     "placeholder",
 )
+_HOST_LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789.-")
 _BASE64_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 
 
@@ -125,9 +126,11 @@ def _decodes_to(length: int, found: Candidate) -> float:
 
 
 def _pypi(found: Candidate) -> float:
-    """A macaroon (version 2) whose location is a package index."""
+    """A macaroon of version 2 that says first where it is good: a host's name (libmacaroons, serialization format)."""
     data = _from_base64(found.value.removeprefix("pypi-"))
-    return float(data.startswith((b"\x02\x01\x08pypi.org", b"\x02\x01\x0dtest.pypi.org")))
+    length = data[2] if data.startswith(b"\x02\x01") and len(data) > 2 else 0
+    host = data[3 : 3 + length]
+    return float(len(host) == length >= 4 and b"." in host and _HOST_LETTERS.issuperset(host) and len(data) > 64)
 
 
 def _url_password(score: float, found: Candidate) -> float:

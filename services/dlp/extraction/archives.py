@@ -58,12 +58,12 @@ def read_zip(data: bytes, budget: Budget) -> Iterator[Piece]:
             elif not member.is_dir() or member.file_size:
                 try:
                     yield from _member(archive, member, package, budget)
-                except NotImplementedError:
+                except RuntimeError:
+                    # A compression that zipfile has not: libarchive may.
                     left.append(member.filename)
                 except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError):
                     yield Trouble("damaged", member.filename)
         if left:
-            # A compression only libarchive knows.
             yield from _through_libarchive(data, "zip", budget, only=frozenset(left))
     yield from (Inner("data between the members" if start else BEFORE, data[start:stop]) for start, stop in gaps)
     if data[behind:].strip(b"\x00\r\n "):

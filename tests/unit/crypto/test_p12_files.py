@@ -1,6 +1,5 @@
 """A person's .p12 file: openssl opens it with its password and with no other; weak passwords make none."""
 
-import shutil
 import subprocess
 
 import pytest
@@ -48,8 +47,6 @@ def test_openssl_opens_either_format_with_its_password_alone(key, certificate, c
 
 
 def test_gpgsm_reads_the_legacy_format(key, certificate, chain, tmp_path_factory):
-    if shutil.which("gpgsm") is None:
-        pytest.skip("gpgsm is not installed")
     # Not below the test's own directory: an agent's socket has a path of 107 octets at most.
     home = tmp_path_factory.mktemp("g")
     home.chmod(0o700)
@@ -66,8 +63,6 @@ def test_gpgsm_reads_the_legacy_format(key, certificate, chain, tmp_path_factory
 
 
 def test_nss_as_in_thunderbird_reads_either_format(key, certificate, chain, tmp_path):
-    if shutil.which("pk12util") is None:
-        pytest.skip("NSS's tools are not installed")
     subprocess.run(["certutil", "-N", "-d", f"sql:{tmp_path}", "--empty-password"], capture_output=True, check=True)
     for format_ in Format:
         (tmp_path / "a.p12").write_bytes(export(key, certificate, chain, "alice", PASSWORD, format_))

@@ -53,7 +53,7 @@ def zipped(members: Mapping[str, str | bytes], comment: bytes = b"") -> bytes:
 
 def tarred(members: Mapping[str, bytes], mode: str = "w", **info: str) -> bytes:
     whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode=mode) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=whole, mode=mode) as archive:
         for name, content in members.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
@@ -106,7 +106,7 @@ _DOCX_BODIES = {
     "an XML comment": "<!-- {} -->",
 }
 for _name, _xml in _DOCX_BODIES.items():
-    PLACES[f"docx, {_name}"] = lambda word, xml=_xml: ("a.docx", body(xml.format(word)))  # type: ignore[misc]
+    PLACES[f"docx, {_name}"] = lambda word, xml=_xml: ("a.docx", body(xml.format(word)))
 
 
 @place("docx, runs that part the word")
@@ -132,7 +132,7 @@ _PARTS = {
     "the settings": "word/settings.xml",
 }
 for _name, _path in _PARTS.items():
-    PLACES[f"docx, {_name}"] = lambda word, path=_path: (  # type: ignore[misc]
+    PLACES[f"docx, {_name}"] = lambda word, path=_path: (
         "a.docx",
         docx(**{path: f"<w:x {_W}><w:p><w:r><w:t>{word}</w:t></w:r></w:p></w:x>"}),
     )
@@ -161,7 +161,7 @@ _RAW_PARTS: dict[str, tuple[str, Callable[[str], str | bytes]]] = {
     "a member's name": ("word/media/{}.bin", lambda w: b"\x00\x01"),
 }
 for _name, (_path, _make) in _RAW_PARTS.items():
-    PLACES[f"docx, {_name}"] = lambda word, path=_path, make=_make: (  # type: ignore[misc]
+    PLACES[f"docx, {_name}"] = lambda word, path=_path, make=_make: (
         "a.docx",
         docx(**{path.format(word): make(word)}),
     )
@@ -183,7 +183,7 @@ _XLSX = {
     "a pivot cache": ("xl/pivotCache/pivotCacheDefinition1.xml", "<p><s v='{}'/></p>"),
 }
 for _name, (_path, _xml) in _XLSX.items():
-    PLACES[f"xlsx, {_name}"] = lambda word, path=_path, xml=_xml: (  # type: ignore[misc]
+    PLACES[f"xlsx, {_name}"] = lambda word, path=_path, xml=_xml: (
         "a.xlsx",
         xlsx(**{path: xml.format(word)}),
     )
@@ -196,7 +196,7 @@ _PPTX = {
     "a tag": ("ppt/tags/tag1.xml", "<p><tag name='x' val='{}'/></p>"),
 }
 for _name, (_path, _xml) in _PPTX.items():
-    PLACES[f"pptx, {_name}"] = lambda word, path=_path, xml=_xml: (  # type: ignore[misc]
+    PLACES[f"pptx, {_name}"] = lambda word, path=_path, xml=_xml: (
         "a.pptx",
         xlsx(**{path: xml.format(word)}),
     )
@@ -212,7 +212,7 @@ _ODF = {
     "an embedded object": ("Object 1/content.xml", "<o xmlns:t='t'><t:p>{}</t:p></o>"),
 }
 for _name, (_path, _xml) in _ODF.items():
-    PLACES[f"odt, {_name}"] = lambda word, path=_path, xml=_xml: (  # type: ignore[misc]
+    PLACES[f"odt, {_name}"] = lambda word, path=_path, xml=_xml: (
         "a.odt",
         zipped({"mimetype": "application/vnd.oasis.opendocument.text", path: xml.format(word)}),
     )
@@ -371,7 +371,7 @@ def _(word: str) -> tuple[str, bytes]:
 
     writer = PdfWriter(io.BytesIO(first), incremental=True)
     writer._root_object[NameObject("/AcroForm")] = DictionaryObject()
-    fields = PdfReader(io.BytesIO(first)).trailer["/Root"]["/AcroForm"].raw_get("/Fields")[0].idnum  # type: ignore[index]
+    fields = PdfReader(io.BytesIO(first)).trailer["/Root"]["/AcroForm"].raw_get("/Fields")[0].idnum
     writer._replace_object(fields, DictionaryObject({NameObject("/T"): TextStringObject("g")}))
     whole = io.BytesIO()
     writer.write(whole)
@@ -389,7 +389,7 @@ _RTF = {
     "a field code": "{{\\field{{\\*\\fldinst HYPERLINK {} }}}}",
 }
 for _name, _rtf in _RTF.items():
-    PLACES[f"rtf, {_name}"] = lambda word, rtf=_rtf: (  # type: ignore[misc]
+    PLACES[f"rtf, {_name}"] = lambda word, rtf=_rtf: (
         "a.rtf",
         ("{\\rtf1\\ansi\\ansicpg1252 Minutes " + rtf.format(word) + "}").encode(),
     )

@@ -108,7 +108,10 @@ SECRETS = [
     ("github-token", f"github_pat_{letters(22)}_{letters(59)}"),
     ("gitlab-token", "glpat-" + letters(20, ALNUM)),
     ("npm-token", f"//registry/:_authToken={checksummed('npm')}"),
-    ("pypi-token", "pypi-" + base64.urlsafe_b64encode(b"\x02\x01\x08pypi.org" + bytes_of(90)).decode().rstrip("=")),
+    (
+        "pypi-token",
+        "pypi-" + base64.urlsafe_b64encode(b"\x02\x01\x0dindex.example" + bytes_of(90)).decode().rstrip("="),
+    ),
     ("docker-token", "dckr_pat_" + letters(27, ALNUM)),
     ("slack-token", f"xoxb-{letters(12, string.digits)}-{letters(12, string.digits)}-{letters(24)}"),
     (
