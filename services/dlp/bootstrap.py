@@ -18,9 +18,9 @@ from secumail.contracts.events import MailSubmitted
 from secumail.service import Service
 from services.dlp.adapters.mongodb import HeldMails, StoredLists
 from services.dlp.extraction.child import Extractor
-from services.dlp.handlers import Filtering
+from services.dlp.handlers.filtering import Filtering
+from services.dlp.handlers.review import Review
 from services.dlp.keeping import KeptLists
-from services.dlp.message import Extract
 from services.dlp.settings import Settings
 
 
@@ -31,7 +31,18 @@ def wire(settings: Settings) -> Service:
     versions = StoredLists(service.database["lists"], service.blobs, service.keys["dlp.lists"])
     lists = KeptLists(versions, service.directory, acts)
     extractor = Extractor()
-    filtering = filtering_of(service, settings, lists, extractor, acts)
+    filtering = Filtering(
+        service.spool,
+        service.claims,
+        service.mailboxes,
+        service.directory,
+        lists,
+        extractor,
+        acts,
+        settings.domains,
+    )
+    held = HeldMails(service.database["spool"])
+    review = Review(service.spool, service.directory, held, timedelta(days=settings.hold_days))
     service.work.handle("mail.submitted", MailSubmitted, filtering.on_submitted)
     answer = service.answering.on
     answer(GetLists, lists.get_lists)
@@ -41,8 +52,8 @@ def wire(settings: Settings) -> Service:
     answer(PutWords, lists.put_words)
     answer(GetListsHistory, lists.history)
     answer(Scan, filtering.scan)
-    answer(Release, filtering.release)
-    answer(Reject, filtering.reject)
+    answer(Release, review.release)
+    answer(Reject, review.reject)
 
     async def end_extractor() -> None:
         extractor.close()
@@ -50,21 +61,5 @@ def wire(settings: Settings) -> Service:
     service.at_end(end_extractor)
     service.before_work(lists.load)
     service.in_background(lists.follow)
-    service.in_background(filtering.expire)
+    service.in_background(review.expire)
     return service
-
-
-def filtering_of(service: Service, settings: Settings, lists: KeptLists, extract: Extract, acts: Acts) -> Filtering:
-    """The step and its answers, over what the service has."""
-    return Filtering(
-        service.spool,
-        service.claims,
-        service.mailboxes,
-        service.directory,
-        lists,
-        extract,
-        acts,
-        settings.domains,
-        HeldMails(service.database["spool"]),
-        timedelta(days=settings.hold_days),
-    )

@@ -1,17 +1,14 @@
-"""dlp's step, mail.submitted -> mail.filtered | mail.blocked | mail.rejected, and answers: scan, release, reject."""
+"""dlp's step, mail.submitted -> mail.filtered | mail.blocked | mail.rejected, and the scan before sending."""
 
 import asyncio
 import base64
 import contextlib
-import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
-from secumail import telemetry
 from secumail.audit import Acts
-from secumail.contracts.commands import Done
-from secumail.contracts.commands.dlp import Foreseen, Reject, Release, Scan, ScanReply
+from secumail.contracts.commands.dlp import Foreseen, Scan, ScanReply
 from secumail.contracts.events import Event, MailBlocked, MailFiltered, MailRejected, MailSubmitted
 from secumail.directory import REVIEWERS, Directory, Entry
 from secumail.errors import Permanent, Refused, Transient
@@ -22,16 +19,13 @@ from secumail.spool.record import Envelope, Recipient, Record, Stage, State
 from secumail.spool.spool import Spool
 from services.dlp import holding
 from services.dlp.inspection import HasFilesError, inspect, texts_alone
-from services.dlp.keeping import KeptLists, allowed
+from services.dlp.keeping import KeptLists
 from services.dlp.message import Extract, Message
 from services.dlp.policy import Decision, Rules, Verdict
-from services.dlp.ports import Filing, Overdue
+from services.dlp.ports import Filing
 from services.dlp.sentences import ACCEPTED
 
-log = logging.getLogger(__name__)
-
 _LARGE = 256 * 1024
-_EXPIRE_EVERY = 600.0
 _ORIGINS = {"gateway": ("submission", "reply"), "delivery": ("bounce",)}
 """Which service may take in which kind of mail."""
 
@@ -39,7 +33,7 @@ _SYSTEM = Verdict((), "pass", "exempt-sender", "A notice of the mail system.", A
 
 
 class Filtering:
-    """The step and the answers, over the ports."""
+    """The step and the scan, over the ports."""
 
     def __init__(
         self,
@@ -51,8 +45,6 @@ class Filtering:
         extract: Extract,
         acts: Acts,
         domains: Sequence[str],
-        overdue: Overdue,
-        hold_for: timedelta,
     ) -> None:
         self._spool = spool
         self._claims = claims
@@ -62,8 +54,6 @@ class Filtering:
         self._extract = extract
         self._acts = acts
         self._domains = tuple(domains)
-        self._overdue = overdue
-        self._hold_for = hold_for
 
     # --- scanning before sending ------------------------------------------------------------------------
 
@@ -202,105 +192,6 @@ class Filtering:
                 parts.append(Part(recipients, stage, shown, step, told))
         # The event that brought the mail here stays its `out`: driven again, it finishes the split.
         return Advance(Stage.SPLIT, "split", (event,), split=tuple(parts))
-
-    # --- reviewers --------------------------------------------------------------------------------------
-
-    async def release(self, command: Release, actor: UUID | None) -> Done:
-        """Let a held mail go on, by the reviewer's own claim. Releasing twice is releasing once."""
-        await allowed(self._directory, actor, "reviewer")
-        record = await self._held(command.mail, command.generation)
-        if record is None:
-            return Done()
-        if command.claim.by != f"account:{actor}" or command.claim.to != "crypto":
-            raise Refused("claim-not-yours", "The release is not signed by who asks for it.", "Log in again.", 403)
-        generation = record.generation + 1
-        event = MailFiltered(
-            mail=record.id, generation=generation, size=record.size, verdict="released", claim=command.claim
-        )
-        change = Advance(
-            Stage.FILTERED,
-            "released",
-            (event,),
-            recipients=tuple(r.to(State.QUEUED) for r in record.recipients),
-            generation=generation,
-            actor=str(actor),
-        )
-        await self._turn(record, change)
-        return Done()
-
-    async def reject(self, command: Reject, actor: UUID | None) -> Done:
-        """Refuse a held mail for good. Rejecting twice is rejecting once."""
-        await allowed(self._directory, actor, "reviewer")
-        record = await self._held(command.mail, command.generation, after=Stage.DONE)
-        if record is None:
-            return Done()
-        event = MailRejected(mail=record.id, generation=record.generation, reason="rejected-by-reviewer")
-        change = Advance(
-            Stage.DONE,
-            "rejected",
-            (event,),
-            recipients=tuple(r.to(State.REJECTED, "rejected-by-reviewer") for r in record.recipients),
-            actor=str(actor),
-        )
-        await self._turn(record, change)
-        return Done()
-
-    async def expire(self) -> None:
-        """Refuse, now and then, what no reviewer has decided in time."""
-        while True:
-            try:
-                await self.expire_until(datetime.now(UTC))
-            except Exception as error:  # tried again at the next look; a fault must not end the watch
-                log.warning("held mails not looked at", extra={"cause": type(error).__name__})
-            await asyncio.sleep(_EXPIRE_EVERY)
-
-    async def expire_until(self, now: datetime) -> None:
-        """Refuse what is held since longer than it may be at `now`. The reviewers' copy of it stays."""
-        for mail in await self._overdue.since(now - self._hold_for):
-            record = await self._spool.find(mail)
-            if record is None or record.stage is not Stage.HELD:
-                continue
-            code = "review-expired"
-            change = Advance(
-                Stage.DONE,
-                "expired",
-                (MailRejected(mail=record.id, generation=record.generation, reason=code),),
-                recipients=tuple(r.to(State.REJECTED, code) for r in record.recipients),
-            )
-            try:
-                await self._turn(record, change)
-            except Refused:
-                continue  # a reviewer was faster
-
-    async def _held(self, mail: UUID, generation: int, after: Stage = Stage.FILTERED) -> Record | None:
-        """The held mail; None where this very act was done before; Refused where another was."""
-        record = await self._spool.find(mail)
-        if record is None:
-            raise Refused("no-such-mail", "There is no such mail.", "Look at the quarantine again.", 404)
-        if record.stage is Stage.HELD and record.generation == generation:
-            return record
-        released = record.generation > generation
-        if released and after is Stage.FILTERED:
-            return None
-        rejected = record.stage is Stage.DONE and not released
-        if rejected and after is Stage.DONE:
-            return None
-        done = "released" if released else "rejected" if rejected else "not held"
-        raise Refused("decided-already", f"This mail is {done} already.", "Look at the quarantine again.", 409)
-
-    async def _turn(self, record: Record, change: Advance) -> None:
-        with (
-            telemetry.within(record.trace),
-            telemetry.serving(change.step, {"secumail.mail.id": str(record.id)}),
-        ):
-            try:
-                moved = await self._spool.advance(record, change)
-            except Transient as error:
-                # Written, not yet published: the re-driver publishes it.
-                log.warning("publish put off", extra={"mail": str(record.id), "code": error.code})
-                return
-        if not moved:
-            raise Refused("decided-already", "Somebody else has just decided this mail.", "Look again.", 409)
 
     async def _reviewers(self) -> Entry:
         group = await self._directory.group(REVIEWERS)

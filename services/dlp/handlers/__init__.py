@@ -1,0 +1,1 @@
+"""What dlp does when an event or a command arrives, by subject."""

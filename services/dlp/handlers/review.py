@@ -1,0 +1,129 @@
+"""What becomes of held mail: released or rejected by a reviewer, refused when nobody decided in time."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from secumail import telemetry
+from secumail.contracts.commands import Done
+from secumail.contracts.commands.dlp import Reject, Release
+from secumail.contracts.events import MailFiltered, MailRejected
+from secumail.directory import Directory
+from secumail.errors import Refused, Transient
+from secumail.spool.advance import Advance
+from secumail.spool.record import Record, Stage, State
+from secumail.spool.spool import Spool
+from services.dlp.keeping import allowed
+from services.dlp.ports import Overdue
+
+log = logging.getLogger(__name__)
+
+_EXPIRE_EVERY = 600.0
+
+
+class Review:
+    """The reviewers' answers and the watch over what waits for them, over the ports."""
+
+    def __init__(self, spool: Spool, directory: Directory, overdue: Overdue, hold_for: timedelta) -> None:
+        self._spool = spool
+        self._directory = directory
+        self._overdue = overdue
+        self._hold_for = hold_for
+
+    async def release(self, command: Release, actor: UUID | None) -> Done:
+        """Let a held mail go on, by the reviewer's own claim. Releasing twice is releasing once."""
+        await allowed(self._directory, actor, "reviewer")
+        record = await self._held(command.mail, command.generation)
+        if record is None:
+            return Done()
+        if command.claim.by != f"account:{actor}" or command.claim.to != "crypto":
+            raise Refused("claim-not-yours", "The release is not signed by who asks for it.", "Log in again.", 403)
+        generation = record.generation + 1
+        event = MailFiltered(
+            mail=record.id, generation=generation, size=record.size, verdict="released", claim=command.claim
+        )
+        change = Advance(
+            Stage.FILTERED,
+            "released",
+            (event,),
+            recipients=tuple(r.to(State.QUEUED) for r in record.recipients),
+            generation=generation,
+            actor=str(actor),
+        )
+        await self._turn(record, change)
+        return Done()
+
+    async def reject(self, command: Reject, actor: UUID | None) -> Done:
+        """Refuse a held mail for good. Rejecting twice is rejecting once."""
+        await allowed(self._directory, actor, "reviewer")
+        record = await self._held(command.mail, command.generation, after=Stage.DONE)
+        if record is None:
+            return Done()
+        event = MailRejected(mail=record.id, generation=record.generation, reason="rejected-by-reviewer")
+        change = Advance(
+            Stage.DONE,
+            "rejected",
+            (event,),
+            recipients=tuple(r.to(State.REJECTED, "rejected-by-reviewer") for r in record.recipients),
+            actor=str(actor),
+        )
+        await self._turn(record, change)
+        return Done()
+
+    async def expire(self) -> None:
+        """Refuse, now and then, what no reviewer has decided in time."""
+        while True:
+            try:
+                await self.expire_until(datetime.now(UTC))
+            except Exception as error:  # tried again at the next look; a fault must not end the watch
+                log.warning("held mails not looked at", extra={"cause": type(error).__name__})
+            await asyncio.sleep(_EXPIRE_EVERY)
+
+    async def expire_until(self, now: datetime) -> None:
+        """Refuse what is held since longer than it may be at `now`. The reviewers' copy of it stays."""
+        for mail in await self._overdue.since(now - self._hold_for):
+            record = await self._spool.find(mail)
+            if record is None or record.stage is not Stage.HELD:
+                continue
+            code = "review-expired"
+            change = Advance(
+                Stage.DONE,
+                "expired",
+                (MailRejected(mail=record.id, generation=record.generation, reason=code),),
+                recipients=tuple(r.to(State.REJECTED, code) for r in record.recipients),
+            )
+            try:
+                await self._turn(record, change)
+            except Refused:
+                continue  # a reviewer was faster
+
+    async def _held(self, mail: UUID, generation: int, after: Stage = Stage.FILTERED) -> Record | None:
+        """The held mail; None where this very act was done before; Refused where another was."""
+        record = await self._spool.find(mail)
+        if record is None:
+            raise Refused("no-such-mail", "There is no such mail.", "Look at the quarantine again.", 404)
+        if record.stage is Stage.HELD and record.generation == generation:
+            return record
+        released = record.generation > generation
+        if released and after is Stage.FILTERED:
+            return None
+        rejected = record.stage is Stage.DONE and not released
+        if rejected and after is Stage.DONE:
+            return None
+        done = "released" if released else "rejected" if rejected else "not held"
+        raise Refused("decided-already", f"This mail is {done} already.", "Look at the quarantine again.", 409)
+
+    async def _turn(self, record: Record, change: Advance) -> None:
+        with (
+            telemetry.within(record.trace),
+            telemetry.serving(change.step, {"secumail.mail.id": str(record.id)}),
+        ):
+            try:
+                moved = await self._spool.advance(record, change)
+            except Transient as error:
+                # Written, not yet published: the re-driver publishes it.
+                log.warning("publish put off", extra={"mail": str(record.id), "code": error.code})
+                return
+        if not moved:
+            raise Refused("decided-already", "Somebody else has just decided this mail.", "Look again.", 409)
