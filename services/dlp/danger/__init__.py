@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Set
 
-from services.dlp import masquerade, types
-from services.dlp.danger import office, pages, pdf, scripts
+from services.dlp.danger import masquerade, office, pages, pdf, scripts
+from services.dlp.files import types
+from services.dlp.files.kinds import BY_EXTENSION, BY_MEDIA_TYPE, DANGEROUS, KINDS, Family, Kind
 from services.dlp.findings import Hit
-from services.dlp.kinds import BY_EXTENSION, BY_MEDIA_TYPE, DANGEROUS, KINDS, Family, Kind
 
 MAX_HITS = 100
 MAX_DEPTH = 3

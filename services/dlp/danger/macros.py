@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from services.dlp.compound import Compound
+from services.dlp.files.compound import Compound
 from services.dlp.findings import Hit
 
 MAX_SOURCE = 1 << 18

@@ -6,12 +6,12 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from services.dlp.compound import MAGIC, Compound
 from services.dlp.danger import macros
 from services.dlp.danger.parts import Package
+from services.dlp.files.compound import MAGIC, Compound
+from services.dlp.files.types import text_of
 from services.dlp.findings import Hit
 from services.dlp.tags import tags
-from services.dlp.types import text_of
 
 MAX_STREAM = 1 << 22
 MAX_FILES = 50

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from services.dlp.files.kinds import Kind
+from services.dlp.files.types import text_of
 from services.dlp.findings import Hit
-from services.dlp.kinds import Kind
 from services.dlp.links import lying
 from services.dlp.tags import Tag, tags
-from services.dlp.types import text_of
 
 MAX_PAGE = 1 << 23
 # A page that builds a file out of its own text and hands it to the reader, past every filter on the way.

@@ -8,9 +8,9 @@ import re
 import zlib
 from collections.abc import Iterator
 
+from services.dlp.files.kinds import BY_EXTENSION, DANGEROUS
+from services.dlp.files.types import extension
 from services.dlp.findings import Hit
-from services.dlp.kinds import BY_EXTENSION, DANGEROUS
-from services.dlp.types import extension
 
 MAX_INFLATED = 1 << 24
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from services.dlp.files.kinds import Kind
+from services.dlp.files.types import text_of
 from services.dlp.findings import Hit
-from services.dlp.kinds import Kind
-from services.dlp.types import text_of
 
 MAX_TEXT = 1 << 20
 # What people do not write to each other but programs are made of; a mail about programs can quote it.

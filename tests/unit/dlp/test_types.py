@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dlp.danger import examine
-from services.dlp.types import extension, kind_of
+from services.dlp.files.types import extension, kind_of
 from tests.unit.dlp import specimens
 
 OPEN_DOCUMENT = b"PK\x03\x04" + bytes(22) + b"\x08\0\0\0mimetypeapplication/vnd.oasis.opendocument.text"

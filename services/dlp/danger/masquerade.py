@@ -10,9 +10,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from services.dlp.files.kinds import BY_EXTENSION, BY_MEDIA_TYPE, DANGEROUS, EMPTY, Family, Kind
+from services.dlp.files.types import extension, visible, zip_members
 from services.dlp.findings import Hit
-from services.dlp.kinds import BY_EXTENSION, BY_MEDIA_TYPE, DANGEROUS, EMPTY, Family, Kind
-from services.dlp.types import extension, visible, zip_members
 
 # Bidirectional controls that turn a name round, and those that only fence part of it (Unicode TR 9).
 _TURNING = frozenset("\u202a\u202b\u202d\u202e\u2067")

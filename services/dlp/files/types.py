@@ -10,8 +10,8 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 from services.dlp.charsets import decode
-from services.dlp.compound import Compound
-from services.dlp.kinds import (
+from services.dlp.files.compound import Compound
+from services.dlp.files.kinds import (
     BY_EXTENSION,
     BY_MEDIA_TYPE,
     EMPTY,

@@ -1,0 +1,1 @@
+"""What a file is: the catalogue of kinds, how each is recognised, and the containers that several formats share."""
