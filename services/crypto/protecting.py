@@ -16,7 +16,7 @@ from services.crypto.forms import Form
 from services.crypto.openpgp import messages
 from services.crypto.openpgp.keys import usable
 from services.crypto.smime.enveloped import Cipher, envelop
-from services.crypto.smime.signing import SigningKey, detached_signature, opaque_signature
+from services.crypto.smime.signing import SigningKey, signed_data
 
 PASSWORD_AT_LEAST = 12
 PASSWORD_AT_MOST = 128
@@ -141,11 +141,13 @@ def _with_signature(outer: bytes, payload: bytes, signer: Signer, now: datetime)
     if isinstance(signer, OpenPGPSigner):
         signature = messages.sign_detached(payload, signer.secret, signer_password=signer.password)
         return layers.pgp_signed(outer, payload, signature, messages.digest_name(signature))
-    sign = detached_signature if is_canonical(payload) else opaque_signature
-    made = sign(payload, signer.key, signer.certificate, signer.chain, encryption=signer.encryption, now=now)
-    if sign is detached_signature:
+    # Programs that bring line ends into form before they check would find a signature beside such a mail broken.
+    around = not is_canonical(payload)
+    made = signed_data(
+        payload, signer.key, signer.certificate, signer.chain, around=around, encryption=signer.encryption, now=now
+    )
+    if not around:
         return layers.smime_signed(outer, payload, made)
-    # Programs that bring line ends into form before they check would find a signature beside this mail broken.
     return layers.pkcs7(outer, made, layers.Smime.SIGNED)
 
 

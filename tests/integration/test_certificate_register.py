@@ -27,7 +27,7 @@ from services.crypto.adapters.encryption_keys import StoredEncryptionKeys
 from services.crypto.adapters.trust import StoredTrust
 from services.crypto.authority import ENCRYPTION_EC, SIGNING, Authority, KeyKind, Profile, renew_issuing
 from services.crypto.settings import Settings
-from services.crypto.smime.signing import detached_signature
+from services.crypto.smime.signing import signed_data
 from services.crypto.smime.verification import verify
 from tests.integration.ground import Ground
 from tests.integration.test_indexes import profiled
@@ -315,7 +315,7 @@ async def test_of_a_certificate_that_was_revoked_readers_are_told_so(
     signer = await replica.custody.signer(ada.account, ADDRESS)
     trust = StoredTrust(issuers, replica.register)
     mail = b"From: ada@northwind.example\r\n\r\nGood morning.\r\n"
-    signature = detached_signature(mail, signer.key, signer.certificate, issuers.current.sent)
+    signature = signed_data(mail, signer.key, signer.certificate, issuers.current.sent)
 
     async def state() -> str:
         return verify(signature, sha256(mail).digest(), ADDRESS, await trust.now(), datetime.now(UTC)).state

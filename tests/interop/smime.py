@@ -7,7 +7,7 @@ from services.crypto import key_files
 from services.crypto.pkcs12 import Format
 from services.crypto.smime.enveloped import Cipher, envelop
 from services.crypto.smime.opening import open_enveloped
-from services.crypto.smime.signing import detached_signature, opaque_signature
+from services.crypto.smime.signing import signed_data
 from tests.interop import mime
 from tests.interop.cases import Case, Way
 from tests.interop.peers.identity import PASSWORD, Identity
@@ -40,8 +40,9 @@ Signed = Callable[[World], tuple[Identity, bytes, bytes | None]]
 
 def _signed(world: World, who: str, *, around: bool = False, pss: bool = False) -> tuple[Identity, bytes, bytes | None]:
     signer: Identity = getattr(world, who)
-    write = opaque_signature if around else detached_signature
-    signature = write(CONTENT, signer.key, signer.certificate, signer.chain, pss=pss, now=world.now)
+    signature = signed_data(
+        CONTENT, signer.key, signer.certificate, signer.chain, around=around, pss=pss, now=world.now
+    )
     return signer, signature, None if around else CONTENT
 
 

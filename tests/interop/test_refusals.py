@@ -10,7 +10,7 @@ from services.crypto.openpgp import messages
 from services.crypto.openpgp.keys import read_certificate
 from services.crypto.protecting import Recipients, SmimeSigner, protect
 from services.crypto.smime.enveloped import Cipher, envelop
-from services.crypto.smime.signing import detached_signature
+from services.crypto.smime.signing import signed_data
 from services.crypto.smime.verification import State
 from tests.interop import mails, mime, openpgp, smime
 from tests.interop.peers import PeerRefused
@@ -45,7 +45,7 @@ def from_bob(world: World, entity: bytes) -> bytes:
 
 def verify_with(peer: str, world: World, signer: Identity, content: bytes) -> None:
     """Give a peer `signer`'s signature of CONTENT as the one of `content`."""
-    signature = detached_signature(CONTENT, signer.key, signer.certificate, signer.chain)
+    signature = signed_data(CONTENT, signer.key, signer.certificate, signer.chain)
     root, _ = world.northwind
     verify: dict[str, Callable[[], object]] = {
         "openssl": lambda: world.openssl.verify(signature, root.certificate, content),

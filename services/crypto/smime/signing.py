@@ -35,59 +35,30 @@ def sign(
     right before a line's end or the mail's (CR or NUL elsewhere do no harm there); `verification.verify`
     calls all of them good. Mail taken in by SMTP has no LF alone.
     """
-    return join(raw, detached_signature(raw, key, certificate, chain, encryption=encryption), boundary_for(raw))
+    return join(raw, signed_data(raw, key, certificate, chain, encryption=encryption), boundary_for(raw))
 
 
-def detached_signature(
+def signed_data(
     payload: bytes,
     key: SigningKey,
     certificate: x509.Certificate,
     chain: Sequence[x509.Certificate],
     *,
+    around: bool = False,
     encryption: x509.Certificate | None = None,
     pss: bool = False,
     now: datetime | None = None,
 ) -> bytes:
-    """SignedData without `payload`, as DER.
+    """SignedData as DER, beside `payload` (detached) or `around` it (opaque; RFC 8551 section 3.5).
 
     The signature is ECDSA or RSA over SHA-256, RSA-PSS if `pss`. Signed are content type, message digest,
     signing time (`now`, aware; None: the clock's), which ciphers the signer reads, which certificate signed
     (RFC 5035) and, if given, `encryption`: the certificate to answer with (RFC 8551 section 2.5).
     """
-    content = der.sequence(algorithms.DATA)
-    return b"".join(_signed_data([content], payload, key, certificate, chain, encryption, pss, now))
-
-
-def opaque_signature(
-    payload: bytes,
-    key: SigningKey,
-    certificate: x509.Certificate,
-    chain: Sequence[x509.Certificate],
-    *,
-    encryption: x509.Certificate | None = None,
-    pss: bool = False,
-    now: datetime | None = None,
-) -> bytes:
-    """SignedData around `payload`, as DER; otherwise as `detached_signature`."""
-    content = _around(0x30, [algorithms.DATA, *_around(0xA0, _around(0x04, [payload]))])
-    return b"".join(_signed_data(content, payload, key, certificate, chain, encryption, pss, now))
-
-
-def _around(tag: int, pieces: list[bytes]) -> list[bytes]:
-    # A list of pieces up to the end, so that a large payload is copied once.
-    return [der.header(tag, sum(map(len, pieces))), *pieces]
-
-
-def _signed_data(
-    content: list[bytes],
-    payload: bytes,
-    key: SigningKey,
-    certificate: x509.Certificate,
-    chain: Sequence[x509.Certificate],
-    encryption: x509.Certificate | None,
-    pss: bool,
-    now: datetime | None,
-) -> list[bytes]:
+    if around:
+        content = _around(0x30, [algorithms.DATA, *_around(0xA0, _around(0x04, [payload]))])
+    else:
+        content = [der.sequence(algorithms.DATA)]
     attributes = [
         *_constant_attributes(certificate, encryption),
         _attribute("1.2.840.113549.1.9.4", der.octets(hashlib.sha256(payload).digest())),
@@ -105,7 +76,12 @@ def _signed_data(
     )
     certificates = _certificates(certificate, encryption, *chain)
     pieces = [der.integer(1), der.set_of([algorithms.SHA256]), *content, certificates, der.set_of([signer])]
-    return _around(0x30, [algorithms.SIGNED_DATA, *_around(0xA0, _around(0x30, pieces))])
+    return b"".join(_around(0x30, [algorithms.SIGNED_DATA, *_around(0xA0, _around(0x30, pieces))]))
+
+
+def _around(tag: int, pieces: list[bytes]) -> list[bytes]:
+    # A list of pieces up to the end, so that a large payload is copied once.
+    return [der.header(tag, sum(map(len, pieces))), *pieces]
 
 
 def _signature(signed: bytes, key: SigningKey, pss: bool) -> tuple[bytes, bytes]:

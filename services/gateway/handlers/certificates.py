@@ -6,7 +6,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from secumail.contracts.commands.auth import LoggedIn, LogIn
 from secumail.contracts.commands.certificates import (
     CertificateList,
     CertificateRow,
@@ -21,10 +20,8 @@ from secumail.contracts.commands.certificates import (
     Serial,
     ShowCertificate,
 )
-from secumail.errors import Refused
-from services.gateway.handlers.door import Asking, Behind, Door
+from services.gateway.handlers.door import Asking, Behind
 from services.gateway.handlers.pki import decoded
-from services.gateway.sessions import Session
 
 router = APIRouter()
 
@@ -89,7 +86,7 @@ async def revoke_certificate(
 @router.post("/certificates/{serial}/p12", operation_id="exportCertificate", response_class=Response)
 async def export_certificate(door: Behind, session: Asking, serial: OfCertificate, given: Export) -> Response:
     """One's own certificate with its private key (PKCS #12), for a mail program."""
-    await _ask_again(door, session, given.login_password)
+    await door.ask_again(session, given.login_password)
     shown = await door.ask(ShowCertificate(serial=serial), CertificateShown, session.actor)
     secret = ""
     if shown.certificate.kind == "encryption" and shown.certificate.account == session.account:
@@ -114,10 +111,3 @@ async def persons_certificate(
     """What to encrypt to a colleague with: the certificate of an address here, and its chain."""
     found = await door.ask(GetCertificate(address=address), PersonsCertificate, session.actor)
     return Response(found.pem, media_type="application/x-pem-file")
-
-
-async def _ask_again(door: Door, session: Session, password: str) -> None:
-    """Refused unless the person is there: whoever holds nothing but the session's token must not get a key."""
-    person = await door.ask(LogIn(address=session.address, password=password), LoggedIn)
-    if person.account != session.account:
-        raise Refused("not-you", "This is another account's password.", "Give the one you log in with.", 403)

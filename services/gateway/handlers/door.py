@@ -6,6 +6,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from secumail.contracts.commands.auth import LoggedIn, LogIn
 from secumail.directory import Directory
 from secumail.errors import Refused
 from secumail.mailbox.mailbox import Mailboxes
@@ -36,6 +37,12 @@ class Door:
     decryption: DecryptionKeys
     pickups: Pickups
     renewal: Renewal
+
+    async def ask_again(self, session: Session, password: str) -> None:
+        """Refused unless the person is there: a session's token alone gets no key and destroys none."""
+        person = await self.ask(LogIn(address=session.address, password=password), LoggedIn)
+        if person.account != session.account:
+            raise Refused("not-you", "This is another account's password.", "Give the one you log in with.", 403)
 
 
 async def _door(request: Request) -> Door:

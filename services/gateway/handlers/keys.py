@@ -6,9 +6,7 @@ from fastapi import APIRouter, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from secumail.contracts.commands import Done
-from secumail.contracts.commands.auth import LoggedIn, LogIn
 from secumail.contracts.commands.keys import RenewAccount, ShredAccount, ShredKeys
-from secumail.errors import Refused
 from services.gateway.handlers.door import Asking, Behind
 
 router = APIRouter()
@@ -35,9 +33,7 @@ async def renew_account(door: Behind, session: Asking, account: UUID) -> None:
 async def shred_account(door: Behind, session: Asking, account: UUID, given: Confirmed) -> None:
     """Destroy an account's keys: all its mail is unreadable for ever, for everybody. For administrators."""
     session.require("administrator")
-    person = await door.ask(LogIn(address=session.address, password=given.login_password), LoggedIn)
-    if person.account != session.account:
-        raise Refused("not-you", "This is another account's password.", "Give the one you log in with.", 403)
+    await door.ask_again(session, given.login_password)
     await door.ask(ShredAccount(account=account), Done, session.actor)
     await door.sessions.end_all(account)
     await door.ask(ShredKeys(account=account), Done, session.actor)

@@ -22,7 +22,7 @@ from services.crypto.errors import Damaged, NotForKeys, NotOpened, Reason, Unrea
 from services.crypto.smime import algorithms, der
 from services.crypto.smime.enveloped import RECIPIENT_LIMIT, Cipher, envelop
 from services.crypto.smime.opening import DecryptionKey, open_enveloped
-from services.crypto.smime.signing import opaque_signature
+from services.crypto.smime.signing import signed_data
 
 LETTER = b"Content-Type: text/plain\r\n\r\nThe apples are in.\r\n"
 KINDS: dict[str, Callable[[], rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey]] = {
@@ -378,7 +378,7 @@ def test_random_bytes_are_malformed(noise, readers):
 
 
 def test_what_is_no_encrypted_mail_says_so(readers, alice):
-    signed = opaque_signature(LETTER, alice.key, alice.certificate, alice.chain)
+    signed = signed_data(LETTER, alice.key, alice.certificate, alice.chain, around=True)
 
     assert code_of(signed, readers["p256"]) == "unreadable-not-encrypted"
     no_content = der.sequence(algorithms.DATA, der.sequence(algorithms.AES_CBC[256], der.octets(bytes(16))))

@@ -15,7 +15,7 @@ from services.crypto.forms import Kind
 from services.crypto.handlers.reading import Reading
 from services.crypto.peers import PeerKey, Source
 from services.crypto.ports import PeerKeys
-from services.crypto.smime.signing import detached_signature
+from services.crypto.smime.signing import signed_data
 from services.crypto.smime.verification import Trust
 from tests.unit.crypto.northwind import House, Person
 
@@ -57,7 +57,7 @@ def signed(house: House, alice: Person, certify: Callable[..., x509.Certificate]
     public = rsa.generate_private_key(65537, 2048).public_key()
     reads = certify(house.issuing, public, alice.address, usage="key_encipherment")
     payload = b"Subject: Harvest\r\n\r\nThe numbers are in.\r\n"
-    return payload, detached_signature(payload, alice.key, alice.certificate, alice.chain, encryption=reads, now=now)
+    return payload, signed_data(payload, alice.key, alice.certificate, alice.chain, encryption=reads, now=now)
 
 
 async def _judged(trust: Trust, domain: str, payload: bytes, signature: bytes) -> tuple[str, Pins]:

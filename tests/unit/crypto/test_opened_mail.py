@@ -15,7 +15,7 @@ from services.crypto.opening import DEPTH, Keyring, Opened, open_mail
 from services.crypto.openpgp import messages
 from services.crypto.protecting import protect
 from services.crypto.smime.enveloped import Cipher, envelop
-from services.crypto.smime.signing import detached_signature, opaque_signature
+from services.crypto.smime.signing import signed_data
 from services.crypto.smime.verification import State
 from tests.unit.crypto.correspondents import ALICE, BOB, ENCRYPTED, FORMS, LETTER, PASSWORD, SMIME, people
 
@@ -27,7 +27,7 @@ INSIDE = b"Content-Type: text/plain; charset=utf-8\r\n\r\nthe numbers are in\r\n
 def signed(content: bytes) -> bytes:
     """An inner layer: what Alice has signed, as other programs do it, without her header."""
     alice = people().alice
-    signature = detached_signature(content, alice.key, alice.certificate, alice.chain)
+    signature = signed_data(content, alice.key, alice.certificate, alice.chain)
     return layers.smime_signed(b"", content, signature)
 
 
@@ -66,7 +66,7 @@ def test_a_triple_wrapped_mail_is_opened_layer_by_layer() -> None:
 
 def test_an_opaque_signature_is_opened() -> None:
     alice = people().alice
-    der = opaque_signature(INSIDE, alice.key, alice.certificate, alice.chain)
+    der = signed_data(INSIDE, alice.key, alice.certificate, alice.chain, around=True)
     opened = read(layers.pkcs7(FROM_ALICE, der, Smime.SIGNED))
     assert states(opened) == [(Kind.OPAQUE, "good")]
     assert opened.mail is not None and opened.mail.endswith(b"\r\nthe numbers are in\r\n")

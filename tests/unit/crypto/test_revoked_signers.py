@@ -13,7 +13,7 @@ from services.crypto import revocation
 from services.crypto.authority import create_authority
 from services.crypto.revocation import Revoked
 from services.crypto.smime.crls import Known, Revocation
-from services.crypto.smime.signing import detached_signature
+from services.crypto.smime.signing import signed_data
 from services.crypto.smime.verification import State, Trust, verify
 
 LETTER = b"From: alice@northwind.example\r\n\r\nThe apples are in.\r\n"
@@ -36,7 +36,7 @@ def judged(bob, now):
     """The verdict on a mail bob signed at `signed`, judged at `at`."""
 
     def judged(trust, at=now, signed=now - timedelta(days=2), sender=bob.address):
-        signature = detached_signature(LETTER, bob.key, bob.certificate, bob.chain, now=signed)
+        signature = signed_data(LETTER, bob.key, bob.certificate, bob.chain, now=signed)
         return verify(signature, DIGEST, sender, trust, at)
 
     return judged

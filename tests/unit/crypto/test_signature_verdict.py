@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from secumail.multipart_signed import split
 from services.crypto.authority import Authority, create_authority
-from services.crypto.smime.signing import detached_signature
+from services.crypto.smime.signing import signed_data
 from services.crypto.smime.verification import State, Trust, verify
 
 LETTER = b"From: alice@northwind.example\r\nSubject: Harvest\r\n\r\nThe apples are in.\r\n"
@@ -41,7 +41,7 @@ def state_of(house, alice, now):
 
 
 def signed_by(person, payload=LETTER):
-    return detached_signature(payload, person.key, person.certificate, person.chain)
+    return signed_data(payload, person.key, person.certificate, person.chain)
 
 
 def edited(signature, edit):

@@ -18,7 +18,7 @@ from services.crypto.smime.capabilities import learn
 from services.crypto.smime.crls import Revocation
 from services.crypto.smime.enveloped import Cipher, envelop
 from services.crypto.smime.opening import DecryptionKey, open_enveloped
-from services.crypto.smime.signing import detached_signature, opaque_signature
+from services.crypto.smime.signing import signed_data
 from services.crypto.smime.verification import State, Trust, digest_of, verify, verify_opaque
 
 LETTER = b"Content-Type: text/plain\r\n\r\nThe apples are in.\r\n"
@@ -33,8 +33,8 @@ def reading(house, alice, certify):
 
 @pytest.fixture
 def signed(alice):
-    def signed(payload=LETTER, sign=detached_signature, **options):
-        return sign(payload, alice.key, alice.certificate, alice.chain, **options)
+    def signed(payload=LETTER, **options):
+        return signed_data(payload, alice.key, alice.certificate, alice.chain, **options)
 
     return signed
 
@@ -77,13 +77,13 @@ def test_a_signature_carries_the_recommended_attributes(signed, alice, reading):
 
 
 def test_what_is_written_is_der(signed, reading):
-    for signature in (signed(encryption=reading), signed(sign=opaque_signature)):
+    for signature in (signed(encryption=reading), signed(around=True)):
         assert cms.ContentInfo.load(signature, strict=True).copy().dump(force=True) == signature
 
 
 @given(payload=st.binary(max_size=400))
 def test_an_opaque_signature_gives_any_content_back(payload, alice, house, now):
-    signature = opaque_signature(payload, alice.key, alice.certificate, alice.chain)
+    signature = signed_data(payload, alice.key, alice.certificate, alice.chain, around=True)
 
     content, verdict = verify_opaque(signature, alice.address, house.trust, now)
 
@@ -95,7 +95,7 @@ def test_openssl_checks_both_forms_and_that_the_certificate_is_the_signed_one(si
     root = pem(house.root.certificate)
     cades = ("cms", "-verify", "-cades", "-binary", "-inform", "DER", "-in", "signature", "-CAfile", "root")
 
-    opaque = openssl(*cades, signature=signed(sign=opaque_signature), root=root)
+    opaque = openssl(*cades, signature=signed(around=True), root=root)
     detached = openssl(*cades, "-content", "letter", signature=signed(), root=root, letter=LETTER)
     changed = openssl(*cades, "-content", "letter", signature=signed(), root=root, letter=LETTER + b"!")
 
@@ -106,7 +106,7 @@ def test_openssl_checks_both_forms_and_that_the_certificate_is_the_signed_one(si
 @pytest.mark.parametrize("pss", [False, True])
 def test_rsa_signatures_are_good_here_and_to_openssl(pss, house, certify, openssl, now):
     certificate = certify(house.issuing, RSA.public_key(), "bob@northwind.example")
-    signature = detached_signature(LETTER, RSA, certificate, (house.issuing.certificate,), pss=pss)
+    signature = signed_data(LETTER, RSA, certificate, (house.issuing.certificate,), pss=pss)
 
     assert verify(signature, digest_of(LETTER), "bob@northwind.example", house.trust, now).state is State.GOOD
     done = openssl(
@@ -122,7 +122,7 @@ def test_rsa_signatures_are_good_here_and_to_openssl(pss, house, certify, openss
 
 
 def test_a_changed_opaque_mail_is_shown_with_the_verdict_that_it_was_changed(signed, alice, house, now):
-    signature = signed(sign=opaque_signature).replace(b"apples", b"pears!")
+    signature = signed(around=True).replace(b"apples", b"pears!")
 
     content, verdict = verify_opaque(signature, alice.address, house.trust, now)
 
@@ -132,7 +132,7 @@ def test_a_changed_opaque_mail_is_shown_with_the_verdict_that_it_was_changed(sig
 
 def test_a_form_is_not_taken_for_the_other(signed, alice, house, now):
     content, opaque = verify_opaque(signed(), alice.address, house.trust, now)
-    detached = verify(signed(sign=opaque_signature), digest_of(LETTER), alice.address, house.trust, now)
+    detached = verify(signed(around=True), digest_of(LETTER), alice.address, house.trust, now)
 
     assert content is None and "no content" in opaque.words
     assert "content of its own" in detached.words
@@ -163,7 +163,7 @@ def test_an_ed25519_signature_is_checked(house, certify, alice, now):
     # openssl 3.0 can't sign a mail with such a key (RFC 8419), so one of ours is made over with it.
     key = ed25519.Ed25519PrivateKey.generate()
     certificate = certify(house.issuing, key.public_key(), "eda@northwind.example")
-    info = cms.ContentInfo.load(detached_signature(LETTER, alice.key, certificate, alice.chain))
+    info = cms.ContentInfo.load(signed_data(LETTER, alice.key, certificate, alice.chain))
     signer = info["content"]["signer_infos"][0]
     signer["digest_algorithm"] = {"algorithm": "sha512"}
     signer["signature_algorithm"] = {"algorithm": "ed25519"}
@@ -250,9 +250,7 @@ def test_from_our_own_signature_a_peer_learns_gcm_and_the_certificate_to_answer_
 @pytest.mark.parametrize("kind", ["1.2.840.113549.1.9.15", "1.2.840.113549.1.9.16.2.11"])
 @pytest.mark.parametrize("value", [b"\x04\0", b"\x30\x02\x06\0", b"\x30\x03\x30\x01\xff", b"\xa0\0", b"\xa1\x02\x05\0"])
 def test_from_nonsense_in_a_good_signature_nothing_is_learned(kind, value, alice, learned):
-    (signer,) = cms.ContentInfo.load(detached_signature(LETTER, alice.key, alice.certificate, ()))["content"][
-        "signer_infos"
-    ]
+    (signer,) = cms.ContentInfo.load(signed_data(LETTER, alice.key, alice.certificate, ()))["content"]["signer_infos"]
     written = [each.dump() for each in signer["signed_attrs"] if each["type"].dotted != kind]
     written.append(der.sequence(der.oid(kind), der.set_of([value])))
     signature = alice.key.sign(der.set_of(written), ec.ECDSA(SHA256()))
@@ -273,9 +271,9 @@ def test_from_nonsense_in_a_good_signature_nothing_is_learned(kind, value, alice
         der.set_of(certificates, 0xA0),
         der.set_of([info]),
     ]
-    signed_data = der.sequence(algorithms.SIGNED_DATA, der.tagged(0xA0, der.sequence(*parts)))
+    whole = der.sequence(algorithms.SIGNED_DATA, der.tagged(0xA0, der.sequence(*parts)))
 
-    peer = learned(signed_data)
+    peer = learned(whole)
 
     assert peer is None or peer.certificate is None
 
@@ -337,6 +335,6 @@ def test_without_a_preference_another_certificate_of_the_same_name_is_taken(hous
     signing, reading = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     one = certify(house.issuing, signing.public_key(), "bob@northwind.example")
     other = certify(house.issuing, reading.public_key(), "bob@northwind.example", usage="key_agreement")
-    signature = detached_signature(LETTER, signing, one, (house.issuing.certificate, other))
+    signature = signed_data(LETTER, signing, one, (house.issuing.certificate, other))
 
     assert learned(signature, sender="bob@northwind.example").certificate == other
