@@ -41,8 +41,7 @@ def wire(settings: Settings) -> Service:
         acts,
         settings.domains,
     )
-    held = HeldMails(service.database["spool"])
-    review = Review(service.spool, service.directory, held, timedelta(days=settings.hold_days))
+    review = review_of(service, settings)
     service.work.handle("mail.submitted", MailSubmitted, filtering.on_submitted)
     answer = service.answering.on
     answer(GetLists, lists.get_lists)
@@ -63,3 +62,9 @@ def wire(settings: Settings) -> Service:
     service.in_background(lists.follow)
     service.in_background(review.expire)
     return service
+
+
+def review_of(service: Service, settings: Settings) -> Review:
+    """What becomes of held mail, over what the service has."""
+    held = HeldMails(service.database["spool"])
+    return Review(service.spool, service.directory, held, timedelta(days=settings.hold_days))

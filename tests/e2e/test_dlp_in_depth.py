@@ -9,13 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from secumail.audit import Acts
 from secumail.installation.services import environment
 from secumail.service import Service
-from services.dlp.adapters.mongodb import StoredLists
-from services.dlp.bootstrap import filtering_of
-from services.dlp.extraction.child import Extractor
-from services.dlp.keeping import KeptLists
+from services.dlp.bootstrap import review_of
 from services.dlp.settings import Settings
 from tests.e2e.desk import decide, held, lists, logged, until
 from tests.people import Office, Person, mail
@@ -276,15 +272,12 @@ async def test_what_no_reviewer_decides_in_time_is_refused_and_its_sender_told(
     service = Service("dlp", settings)
     await service.outgoing.start()
     try:
-        acts = Acts(service.database["acts"])
-        versions = StoredLists(service.database["lists"], service.blobs, service.keys["dlp.lists"])
-        kept = KeptLists(versions, service.directory, acts)
-        filtering = filtering_of(service, settings, kept, Extractor(), acts)
-        await filtering.expire_until(datetime.now(UTC) + timedelta(days=29))
+        review = review_of(service, settings)
+        await review.expire_until(datetime.now(UTC) + timedelta(days=29))
         assert states(await ada.settled(waiting["id"])) == [("held", "black-word")]
         record = await service.spool.find(UUID(waiting["id"]))
         assert record is not None
-        await filtering.expire_until(record.moved + timedelta(days=30, seconds=1))
+        await review.expire_until(record.moved + timedelta(days=30, seconds=1))
     finally:
         await service.outgoing.stop()
     over = await ada.settled(waiting["id"])

@@ -120,6 +120,7 @@ def test_a_key_is_read_from_armor_and_from_its_binary_form() -> None:
         ),
         (bytes(keys.KEY_BYTES + 1), "key-too-large"),
     ],
+    ids=["nothing", "words", "damaged armor", "cut", "two keys", "a private key", "unsigned", "too large"],
 )
 def test_what_is_no_public_key_is_refused_by_name(given: bytes, code: str) -> None:
     with pytest.raises(Refused) as refused:
