@@ -36,7 +36,7 @@ SPDX: Mapping[str, str] = {
 }
 
 # And those whose metadata name none, or a family: as their licence files say, with what a library inside is under.
-UNNAMED: Mapping[str, str] = {"olefile": "BSD-2-Clause", "rpgp-py": "MIT"}
+UNNAMED: Mapping[str, str] = {"rpgp-py": "MIT"}
 BINDINGS: Mapping[str, str] = {"pysequoia": "Apache-2.0, with sequoia-openpgp inside: LGPL-2.0-or-later"}
 
 SERVERS = (

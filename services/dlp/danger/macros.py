@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from services.dlp.files import vba
 from services.dlp.files.compound import Compound
 from services.dlp.findings import Hit
 
@@ -50,55 +51,10 @@ def sources(compound: Compound) -> Iterator[str]:
         if left <= 0:
             return
         data = compound.read(entry, MAX_SOURCE * 2)
-        # A module is compiled code and then, compressed, its source, which always begins with an attribute.
-        at = data.find(b"\0Attribut")
-        if at >= 3:
-            source = decompress(data[at - 3 :], min(left, MAX_SOURCE))
-            left -= len(source)
+        source = vba.source(data, min(left, MAX_SOURCE))
+        left -= len(source)
+        if source:
             yield source.decode("latin-1")
-
-
-def decompress(data: bytes, limit: int) -> bytes:
-    """Undo the compression of MS-OVBA section 2.4.1, up to `limit` bytes; stops where `data` makes no sense."""
-    if data[:1] != b"\x01":
-        return b""
-    out = bytearray()
-    at = 1
-    while at + 2 <= len(data) and len(out) < limit:
-        header = int.from_bytes(data[at : at + 2], "little")
-        chunk = data[at + 2 : at + (header & 0x0FFF) + 3]
-        at += (header & 0x0FFF) + 3
-        if header >> 12 & 7 != 3:
-            break
-        if header & 0x8000:
-            _chunk(chunk, out)
-        else:
-            out += chunk
-    return bytes(out[:limit])
-
-
-def _chunk(chunk: bytes, out: bytearray) -> None:
-    """One compressed chunk of at most 4096 bytes: a flag byte, then eight literals or (offset, length) tokens."""
-    start, at = len(out), 0
-    while at < len(chunk):
-        flags = chunk[at]
-        at += 1
-        for bit in range(8):
-            if at >= len(chunk):
-                return
-            if not flags >> bit & 1:
-                out.append(chunk[at])
-                at += 1
-                continue
-            token = int.from_bytes(chunk[at : at + 2], "little")
-            at += 2
-            bits = max(4, (len(out) - start - 1).bit_length())
-            length = (token & 0xFFFF >> bits) + 3
-            source = len(out) - (token >> 16 - bits) - 1
-            if source < start or len(out) - start > 4096:
-                return
-            for position in range(source, source + length):
-                out.append(out[position])
 
 
 def look_at_workbook(compound: Compound) -> Iterator[Hit]:

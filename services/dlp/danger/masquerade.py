@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from services.dlp.files.kinds import BY_EXTENSION, BY_MEDIA_TYPE, DANGEROUS, EMPTY, Family, Kind
-from services.dlp.files.types import extension, visible, zip_members
+from services.dlp.files.types import extension, visible, zip_end, zip_members
 from services.dlp.findings import Hit
 
 # Bidirectional controls that turn a name round, and those that only fence part of it (Unicode TR 9).
@@ -88,8 +88,8 @@ _FOREIGN = (
 def _polyglots(kind: Kind, data: bytes) -> Iterator[Hit]:
     """A second file within the file, for the reader who goes by another mark than the first bytes."""
     if kind.container not in ("zip", "ole") and kind.family not in (Family.ARCHIVE, *DANGEROUS):
-        end = data.rfind(b"PK\x05\x06", max(0, len(data) - 65557))
-        if end >= 0 and any(True for _ in zip_members(data)):
+        end = zip_end(data)
+        if end is not None and any(True for _ in zip_members(data)):
             # A zip file kept whole in a pdf or a mail has something behind it; one that waits to be found has not.
             at_the_end = end + 22 + int.from_bytes(data[end + 20 : end + 22], "little") == len(data)
             yield Hit("type", "polyglot", "zip", score=1.0 if at_the_end else 0.5)

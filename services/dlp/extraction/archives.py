@@ -17,10 +17,25 @@ import libarchive
 from libarchive.exception import ArchiveError
 
 from services.dlp.charsets import decode
-from services.dlp.extraction.kinds import archive_format, stream_filter, zip_end
 from services.dlp.extraction.pieces import Budget, Exceeded, Inner, Piece, Text, Trouble, unpacked
+from services.dlp.files.types import kind_of, zip_end
 
 BEFORE = "data before the archive"
+FORMATS = {
+    "7z": "7zip",
+    "rar": "rar",
+    "cab": "cab",
+    "cpio": "cpio",
+    "ar": "ar",
+    "deb": "ar",
+    "xar": "xar",
+    "lzh": "lha",
+    "iso": "iso9660",
+    "tar": "tar",
+}
+"""What libarchive calls the formats it reads."""
+STREAMS = ("gzip", "bzip2", "xz", "lzma", "zstd", "lz4", "compress", "lzip")
+"""Compressed files of one member: libarchive's names are ours."""
 
 _CHUNK = 256 * 1024
 _PACKAGES = ("[Content_Types].xml", "mimetype")
@@ -35,7 +50,10 @@ def read_zip(data: bytes, budget: Budget) -> Iterator[Piece]:
     """Every member, and what stands before, between and behind the members, where no reader of zip files looks."""
     end = zip_end(data)
     if end is None:
-        raise zipfile.BadZipFile("no end record")
+        # It begins as a zip file and has no directory: cut off, or made so that some readers find nothing in it.
+        yield Trouble("damaged")
+        yield from _through_libarchive(data, "zip", budget)
+        return
     behind = end + 22 + struct.unpack_from("<H", data, end + 20)[0]
     if data.count(b"PK\x01\x02", 0, end) > budget.limits.members:
         raise Exceeded("too-many")
@@ -103,13 +121,12 @@ def _gaps(data: bytes, members: list[zipfile.ZipInfo], directory: int) -> list[t
 
 def read_archive(data: bytes, budget: Budget) -> Iterator[Piece]:
     """The members of any other archive."""
-    name = archive_format(data)
+    name = FORMATS[kind_of("", "", data).name]
     if name == "tar":
         yield from _tar(data, budget)
         return
-    if name == "zip":
-        # It begins as a zip file and has no directory: cut off, or made so that some readers find nothing in it.
-        yield Trouble("damaged")
+    if data.startswith(b"Rar!\x1a\x07\x01"):
+        name = "rar5"
     yield from _through_libarchive(data, name, budget)
     if name == "7zip" and len(data) > 32:
         offset, size = struct.unpack_from("<QQ", data, 12)
@@ -154,7 +171,7 @@ def _through_libarchive(data: bytes, name: str, budget: Budget, only: frozenset[
 
 def read_stream(data: bytes, budget: Budget) -> Iterator[Piece]:
     """A compressed file: one member, which has no name but in gzip's header."""
-    kind = stream_filter(data)
+    kind = kind_of("", "", data).name
     if kind == "gzip":
         yield Text("header", "\n".join(decode(field) for field in _gzip_header(data)))
     try:
@@ -168,6 +185,10 @@ def read_stream(data: bytes, budget: Budget) -> Iterator[Piece]:
                     yield from unpacked("content", entry.get_blocks(_CHUNK), len(data), budget)
     except (ArchiveError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError):
         yield Trouble("damaged")
+
+
+_MEMBERS = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00", "lzma": b"\x5d\x00\x00"}
+"""How the next stream begins, where several follow each other."""
 
 
 def _decompressor(kind: str) -> bz2.BZ2Decompressor | lzma.LZMADecompressor | _Gzip:
@@ -204,7 +225,7 @@ class _Gzip:
 def _inflate(data: bytes, kind: str, behind: list[bytes]) -> Iterator[bytes]:
     """The content, of all streams one after the other, in chunks of bounded size; then what follows the last."""
     start = 0
-    while start < len(data) and stream_filter(data[start : start + 16]) == kind:
+    while start < len(data) and data.startswith(_MEMBERS[kind], start):
         stream = _decompressor(kind)
         while not stream.eof:
             feed = data[start : start + _CHUNK] if stream.needs_input else b""

@@ -4,68 +4,77 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from io import BytesIO
-
-import olefile
 
 from services.dlp.charsets import decode
-from services.dlp.extraction.kinds import Kind, kinds
 from services.dlp.extraction.outlook import rich_text
 from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
 from services.dlp.extraction.rtf import ole1_data, packaged
 from services.dlp.extraction.texts import runs
+from services.dlp.files import vba
+from services.dlp.files.compound import Compound, Entry
+from services.dlp.files.kinds import Family
+from services.dlp.files.types import kind_of
 
 _ENCRYPTED = ("encryptedpackage", "encryptedsummary", "\x06dataspaces")
-_KNOWN = (Kind.ZIP, Kind.COMPOUND, Kind.PDF, Kind.RTF, Kind.TNEF, Kind.ARCHIVE, Kind.STREAM, Kind.PICTURE)
+MAX_SOURCE = 1 << 24
+MAX_NAME = 1024
 _RENDERINGS = ("1000", "1009", "1013")
 """The body of a message, as plain text, as rich text and as HTML (MS-OXCMSG 2.2.1.58)."""
 
 
 def read_compound(data: bytes, budget: Budget) -> Iterator[Piece]:
-    """Every stream of every storage, each as what it is."""
-    with olefile.OleFileIO(BytesIO(data)) as file:
-        paths = file.listdir(streams=True, storages=False)
-        if any(step.lower() in _ENCRYPTED for path in paths for step in path):
-            yield Trouble("encrypted")
-            return
-        yield Text("names", "\n".join(dict.fromkeys(step for path in paths for step in path if len(step) > 3)))
-        for path in paths:
-            budget.check()
-            content = file.openstream(path).read()
-            budget.take(len(content))
-            yield from _stream(path, content, file, budget)
+    """Every stream, wherever in the tree or beside it, each as what it is."""
+    file = Compound(data)
+    if not file.entries:
+        raise ValueError("no directory")
+    if any(entry.name.lower() in _ENCRYPTED for entry in file.entries):
+        yield Trouble("encrypted")
+        return
+    yield Text("names", "\n".join(dict.fromkeys(entry.name for entry in file.entries if len(entry.name) > 3)))
+    for entry in file.streams():
+        budget.check()
+        content = file.read(entry, len(data))
+        budget.take(len(content))
+        if len(content) < entry.size:
+            yield Trouble("overlap" if file.exhausted else "damaged", entry.name)
+        yield from _stream(entry, content, file, budget)
 
 
-def _stream(path: list[str], content: bytes, file: olefile.OleFileIO, budget: Budget) -> Iterator[Piece]:
-    name = path[-1].lstrip("\x01\x02\x03\x05\x06")
+def _stream(entry: Entry, content: bytes, file: Compound, budget: Budget) -> Iterator[Piece]:
+    name = entry.name.lstrip("\x01\x02\x03\x05\x06")
     low = name.lower()
     if low.startswith("__substg1.0_"):
-        yield from _property(path, name[12:], content, file, budget)
+        yield from _property(entry, name[12:], content, file, budget)
     elif low in ("workbook", "book"):
         yield from _workbook(content)
     elif low == "worddocument" and len(content) > 12 and content[11] & 1:
         yield Trouble("encrypted")
     elif low == "ole10native":
-        inner = packaged(content[4:])
-        yield Inner("object", inner)
-    elif low == "contents" or kinds(content)[0] in _KNOWN or ole1_data(content):
+        yield Inner("object", packaged(content[4:]))
+    elif low == "contents" or _is_file(content) or ole1_data(content):
         yield Inner(name, ole1_data(content) or content, part=low == "contents", expected=True)
     else:
         yield Text(name, runs(content))
-        if "VBA" in path[:-1]:
-            yield Text(f"macro {name}", _macro(content, budget))
+        source = vba.source(content, MAX_SOURCE)
+        budget.take(len(source))
+        yield Text(f"macro {name}", decode(source))
 
 
-def _property(path: list[str], tag: str, content: bytes, file: olefile.OleFileIO, budget: Budget) -> Iterator[Piece]:
+def _is_file(content: bytes) -> bool:
+    kind = kind_of("", "", content)
+    return kind.family in (Family.ARCHIVE, Family.DOCUMENT, Family.PICTURE)
+
+
+def _property(entry: Entry, tag: str, content: bytes, file: Compound, budget: Budget) -> Iterator[Piece]:
     """A property of a message (MS-OXMSG 2.1.3): its number and its type are its name."""
     number, kind = tag[:4].lower(), tag[4:8].lower()
-    rendering = number in _RENDERINGS and len(path) == 1
+    rendering = number in _RENDERINGS and entry.storage == 0
     if kind == "001f":
         yield Text(f"property {number}", content.decode("utf-16-le", "replace"), rendering)
     elif kind == "001e":
         yield Text(f"property {number}", decode(content, "" if content.isascii() else "cp1252"), rendering)
     elif number == "3701":
-        yield Inner(_attachment_name(path, file) or "file", content)
+        yield Inner(_attachment_name(entry, file) or "file", content)
     elif number == "1009":
         yield Inner("rich text", rich_text(content, budget), part=True, rendering=rendering)
     elif number == "1013":
@@ -74,11 +83,11 @@ def _property(path: list[str], tag: str, content: bytes, file: olefile.OleFileIO
         yield Text(f"property {number}", runs(content))
 
 
-def _attachment_name(path: list[str], file: olefile.OleFileIO) -> str:
+def _attachment_name(entry: Entry, file: Compound) -> str:
+    beside = {other.name.upper(): other for other in file.streams() if other.storage == entry.storage}
     for tag, codec in (("3707001F", "utf-16-le"), ("3704001F", "utf-16-le"), ("3707001E", "cp1252")):
-        beside = [*path[:-1], f"__substg1.0_{tag}"]
-        if file.exists(beside):
-            return str(file.openstream(beside).read(), codec, "replace").rstrip("\x00")
+        if (found := beside.get(f"__SUBSTG1.0_{tag}")) is not None:
+            return str(file.read(found, MAX_NAME), codec, "replace").partition("\x00")[0]
     return ""
 
 
@@ -152,42 +161,3 @@ def _shared(blocks: list[bytes]) -> Iterator[str]:
                 wide = blocks[block][0] & 1 if block < len(blocks) and blocks[block] else 0
         yield "".join(pieces)
         place += 4 * rich + extended
-
-
-def _macro(data: bytes, budget: Budget) -> str:
-    """The source of a module: the last compressed container in its stream (MS-OVBA 2.4.1)."""
-    start = data.find(b"\x00Attribut")
-    if start < 3:
-        return ""
-    out = bytearray()
-    place = start - 2
-    while place + 2 <= len(data):
-        head = struct.unpack_from("<H", data, place)[0]
-        end = min(len(data), place + (head & 0xFFF) + 3)
-        place += 2
-        begin = len(out)
-        if not head & 0x8000:
-            out += data[place : place + 4096]
-            place += 4096
-            continue
-        while place < end:
-            flags = data[place]
-            place += 1
-            for bit in range(8):
-                if place >= end:
-                    break
-                if not flags >> bit & 1:
-                    out.append(data[place])
-                    place += 1
-                    continue
-                token = int.from_bytes(data[place : place + 2], "little")
-                place += 2
-                width = max(4, (len(out) - begin - 1).bit_length())
-                length = (token & (0xFFFF >> width)) + 3
-                back = (token >> (16 - width)) + 1
-                if back > len(out):
-                    return decode(bytes(out))
-                for _ in range(length):
-                    out.append(out[-back])
-        budget.take(len(out) - begin)
-    return decode(bytes(out))

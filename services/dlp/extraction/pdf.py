@@ -20,9 +20,9 @@ from pypdf.generic import (
     TextStringObject,
 )
 
-from services.dlp.extraction.kinds import text_of
 from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
 from services.dlp.extraction.texts import runs
+from services.dlp.files.types import is_text, text_of
 
 _END = b"%%EOF"
 _REVISIONS = 50
@@ -137,8 +137,8 @@ def _strings(top: PdfObject, strings: list[str], names: dict[int, str], fonts: s
         if isinstance(item, TextStringObject):
             strings.append(str(item))
         elif isinstance(item, ByteStringObject):
-            text = text_of(bytes(item))
-            strings.append(runs(bytes(item)) if text is None else text)
+            raw = bytes(item)
+            strings.append(text_of(raw) if is_text(raw) else runs(raw))
         elif isinstance(item, DictionaryObject):
             files = item.get("/EF")
             files = files.get_object() if isinstance(files, IndirectObject) else files

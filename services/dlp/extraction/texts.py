@@ -12,8 +12,8 @@ from xml.parsers import expat
 
 from services.dlp import markup
 from services.dlp.charsets import decode
-from services.dlp.extraction.kinds import text_of
 from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
+from services.dlp.files.types import is_text, text_of
 
 SEALED = "-----BEGIN PGP MESSAGE-----"
 
@@ -49,9 +49,6 @@ def read_text(
 ) -> Iterator[Piece]:
     """A text of any kind, and the files in it. `known`: the text itself has been read elsewhere."""
     text = text_of(data)
-    if text is None:
-        yield Trouble("unknown")
-        return
     head = text[:1024].lstrip("\ufeff \t\r\n").lower()
     suffix = name.rpartition(".")[2].lower()
     if declared := _declared(data, head):
@@ -94,7 +91,7 @@ def _files(text: str) -> Iterator[Inner | Trouble]:
             data = binascii.a2b_base64(found[1] + "==")
         except binascii.Error:
             continue
-        if data and text_of(data) is None:
+        if data and not is_text(data):
             yield Inner(f"data {number}", data)
     for found in _UUENCODED.finditer(text):
         yield Inner(found[1], _uudecoded(text, found.end()))

@@ -14,15 +14,16 @@ from itertools import count
 
 from services.dlp import message
 from services.dlp.attachments import Attachment
-from services.dlp.extraction.archives import BEFORE, read_archive, read_stream, read_zip
+from services.dlp.extraction.archives import BEFORE, FORMATS, STREAMS, read_archive, read_stream, read_zip
 from services.dlp.extraction.compound import read_compound
-from services.dlp.extraction.kinds import Kind, kinds
 from services.dlp.extraction.outlook import read_tnef
 from services.dlp.extraction.pdf import read_pdf
 from services.dlp.extraction.pictures import SEEN, read_picture, read_recording
 from services.dlp.extraction.pieces import Budget, Exceeded, Inner, Limits, Piece, Text, Trouble
 from services.dlp.extraction.rtf import read_rtf
 from services.dlp.extraction.texts import read_text, runs
+from services.dlp.files.kinds import KINDS, Family, Kind
+from services.dlp.files.types import is_text, kind_of, zip_end
 from services.dlp.findings import Hit
 from services.dlp.message import File, Found, Passage
 
@@ -32,17 +33,19 @@ Examine = Callable[[str, str, bytes], Iterable[Hit]]
 UNSCANNABLE = "unscannable"
 MAX_NAME = 255
 
-_READERS: dict[Kind, Callable[[bytes, Budget], Iterator[Piece]]] = {
-    Kind.ZIP: read_zip,
-    Kind.ARCHIVE: read_archive,
-    Kind.STREAM: read_stream,
-    Kind.COMPOUND: read_compound,
-    Kind.PDF: read_pdf,
-    Kind.TNEF: read_tnef,
-    Kind.RTF: read_rtf,
-    Kind.PICTURE: read_picture,
-    Kind.RECORDING: read_recording,
+_Reader = Callable[[bytes, Budget], Iterator[Piece]]
+_READERS: dict[str, _Reader] = {
+    **dict.fromkeys(FORMATS, read_archive),
+    **dict.fromkeys(STREAMS, read_stream),
+    "zip": read_zip,
+    "ole": read_compound,
+    "pdf": read_pdf,
+    "tnef": read_tnef,
+    "rtf": read_rtf,
 }
+"""By the kind, or by the container it is built in."""
+_SHOWN_OR_HEARD: dict[Family, _Reader] = {Family.PICTURE: read_picture, Family.MEDIA: read_recording}
+_ENVELOPED = bytes.fromhex("06092a864886f70d0107")
 _FIELD = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]{1,60}:[^\n]{0,998}\n[ \t]?|[ \t][^\n]{0,998}\n|From [^\n]{0,998}\n)")
 _MAIL = re.compile(
     rb"^(?:from|received|mime-version|content-type|date|subject|message-id):", re.IGNORECASE | re.MULTILINE
@@ -108,7 +111,7 @@ class _Walk:
             yield Hit(UNSCANNABLE, "too-deep", place.where)
             return
         begin = len(self.digests)
-        for turn, kind in enumerate(kinds(data)):
+        for turn, kind in enumerate(_kinds(name, media_type, data)):
             if turn:
                 seen = seen.union(self.digests[begin:])
             try:
@@ -138,20 +141,21 @@ class _Walk:
     def pieces(
         self, kind: Kind, name: str, media_type: str, data: bytes, place: _Place, known: bool, expected: bool
     ) -> Iterator[Piece | Found]:
-        if kind in _READERS:
-            yield from _READERS[kind](data, self.budget)
-        elif kind is Kind.TEXT:
+        reader = _reader(kind)
+        if reader is not None:
+            yield from reader(data, self.budget)
+        elif kind.container == "text" and is_text(data):
             # A text that is read already may still be a mail with files in it.
             if _is_mail(name, media_type, data):
                 yield from self.mails(data, place)
             else:
                 yield from read_text(data, self.budget, name, media_type, known)
-        elif kind is Kind.SEALED:
-            yield Trouble("encrypted")
-        elif kind is Kind.FONT:
+        elif kind.name == "font":
             yield Trouble("font", score=SEEN)
             yield Text("bytes", runs(data))
-        elif kind is Kind.SIGNED and len(data) <= 65536 and name.lower().endswith(".p7s"):
+        elif _is_sealed(data):
+            yield Trouble("encrypted")
+        elif kind.name == "der" and _ENVELOPED in data[:32] and len(data) <= 65536 and name.lower().endswith(".p7s"):
             # A signature beside what it signs: certificates, and nothing a person wrote.
             yield Text("bytes", runs(data))
         else:
@@ -228,6 +232,25 @@ class _Walk:
         yield from self.dangers(file.name, file.media_type, file.data, file.where)
         place = _Place(file.where, depth, file.index, file.alternative)
         yield from self.file(file.name, file.media_type, file.data, place, known=file.known)
+
+
+def _kinds(name: str, media_type: str, data: bytes) -> tuple[Kind, ...]:
+    """All that a file can be read as: the kind its bytes say and, whatever that is, a zip file if it ends as one."""
+    kind, archive = kind_of(name, media_type, data), KINDS["zip"]
+    if _reader(kind) is read_zip or zip_end(data) is None:
+        return (kind,)
+    return (archive,) if _reader(kind) is None else (kind, archive)
+
+
+def _reader(kind: Kind) -> _Reader | None:
+    found = _READERS.get(kind.name) or _READERS.get(kind.container)
+    return found or (_SHOWN_OR_HEARD.get(kind.family) if kind.container != "text" else None)
+
+
+def _is_sealed(data: bytes) -> bool:
+    """A CMS message of type enveloped data, or the kinds derived from it (RFC 5652 section 6, 8)."""
+    at = data.find(_ENVELOPED, 0, 32)
+    return data.startswith(b"\x30") and at >= 0 and data.startswith((b"\x03", b"\x06"), at + len(_ENVELOPED))
 
 
 def _is_mail(name: str, media_type: str, data: bytes) -> bool:

@@ -21,13 +21,17 @@ _STORAGE, _STREAM, _ROOT = 1, 2, 5
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A storage or stream of the directory; `clsid` is 16 raw bytes, `size` what the file claims."""
+    """A storage or stream of the directory; `clsid` is 16 raw bytes, `size` what the file claims.
+
+    `storage` is the place in the directory of the storage it stands in: 0 for the root, -1 outside the tree.
+    """
 
     name: str
     is_stream: bool
     clsid: bytes
     start: int
     size: int
+    storage: int
 
 
 class Compound:
@@ -48,11 +52,12 @@ class Compound:
         root: Entry | None = None
         entries = []
         directory = self._chain(first_directory, MAX_ENTRIES * 128)
+        storages = _storages(directory)
         for at in range(0, len(directory) - 127, 128):
             kind = directory[at + 66]
             if kind not in (_STORAGE, _STREAM, _ROOT):
                 continue
-            entry = _entry(directory[at : at + 128], kind)
+            entry = _entry(directory[at : at + 128], kind, storages.get(at // 128, -1))
             entries.append(entry)
             root = root or (entry if kind == _ROOT else None)
         self.entries = tuple(entries)
@@ -115,11 +120,25 @@ class Compound:
         return b"".join(pieces)
 
 
-def _entry(raw: bytes, kind: int) -> Entry:
+def _storages(directory: bytes) -> dict[int, int]:
+    """For each entry in the tree, that of the storage it stands in: siblings are linked left and right."""
+    within: dict[int, int] = {}
+    waiting = [(0, -1)]
+    while waiting:
+        entry, storage = waiting.pop()
+        if entry in within or (entry + 1) * 128 > len(directory):
+            continue
+        within[entry] = storage
+        left, right, child = struct.unpack_from("<III", directory, entry * 128 + 68)
+        waiting += [(left, storage), (right, storage), (child, entry)]
+    return within
+
+
+def _entry(raw: bytes, kind: int, storage: int) -> Entry:
     length = min(struct.unpack_from("<H", raw, 64)[0], 64)
     name = raw[: max(length - 2, 0)].decode("utf-16-le", "replace")
     start, size = struct.unpack_from("<II", raw, 116)
-    return Entry(name, kind == _STREAM, raw[80:96], start, size)
+    return Entry(name, kind == _STREAM, raw[80:96], start, size, storage)
 
 
 def _follow(table: array[int], start: int) -> Iterator[int]:

@@ -102,6 +102,7 @@ _TABLE = {
         webp            image/webp                          webp
         heif            image/heic,image/heif,image/avif    heic,heif,avif
         jp2             image/jp2                           jp2,j2k
+        jxl             image/jxl                           jxl
         ico             image/x-icon,image/vnd.microsoft.icon  ico
         psd             image/vnd.adobe.photoshop           psd
         wmf             image/wmf,image/x-wmf               wmf
@@ -120,6 +121,8 @@ _TABLE = {
         matroska        video/webm,audio/webm,video/x-matroska  webm,mkv
         asf             video/x-ms-wmv,video/x-ms-asf       wmv,wma,asf
         mpeg            video/mpeg                          mpg,mpeg
+        flv             video/x-flv                         flv
+        amr             audio/amr                           amr
     """,
     Family.ARCHIVE: """
         zip             application/zip,application/x-zip-compressed,application/x-zip  zip
@@ -130,6 +133,8 @@ _TABLE = {
         xz              application/x-xz                    xz,txz
         zstd            application/zstd                    zst
         lz4             application/x-lz4                   lz4
+        lzma            application/x-lzma                  lzma
+        lzip            application/lzip,application/x-lzip  lz
         compress        application/x-compress              z
         tar             application/x-tar,application/x-gtar  tar
         cpio            application/x-cpio                  cpio
@@ -138,6 +143,7 @@ _TABLE = {
         lzh             application/x-lzh                   lzh,lha
         ace             application/x-ace-compressed        ace
         ar              -                                   -
+        xar             application/x-xar                   xar
         tnef            application/ms-tnef,application/vnd.ms-tnef  -
     """,
     Family.DATA: """
@@ -263,20 +269,25 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"PK\x07\x08PK", "zip"),
     (0, b"7z\xbc\xaf\x27\x1c", "7z"),
     (0, b"Rar!\x1a\x07", "rar"),
-    (0, b"\x1f\x8b\x08", "gzip"),
+    (0, b"\x1f\x8b", "gzip"),
     (0, b"BZh", "bzip2"),
     (0, b"\xfd7zXZ\0", "xz"),
     (0, b"\x28\xb5\x2f\xfd", "zstd"),
     (0, b"\x04\x22\x4d\x18", "lz4"),
+    (0, b"LZIP", "lzip"),
     (0, b"\x1f\x9d", "compress"),
     (0, b"\x1f\xa0", "compress"),
-    (0, b"MSCF\0\0\0\0", "cab"),
+    (0, b"MSCF", "cab"),
     (0, b"\x60\xea", "arj"),
     (2, b"-lh", "lzh"),
+    (2, b"-lz", "lzh"),
     (7, b"**ACE**", "ace"),
     (0, b"070701", "cpio"),
+    (0, b"070702", "cpio"),
     (0, b"070707", "cpio"),
     (0, b"\xc7\x71", "cpio"),
+    (0, b"\x71\xc7", "cpio"),
+    (0, b"xar!", "xar"),
     (0, b"\x78\x9f\x3e\x22", "tnef"),
     (257, b"ustar", "tar"),
     (0x8001, b"CD001", "iso"),
@@ -298,6 +309,7 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"8BPS\0\x01", "psd"),
     (0, b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
     (0, b"\xff\x4f\xff\x51", "jp2"),
+    (0, b"\0\0\0\x0cJXL ", "jxl"),
     (0, b"\xd7\xcd\xc6\x9a", "wmf"),
     (40, b" EMF", "emf"),
     (0, b"AT&TFORM", "djvu"),
@@ -319,6 +331,9 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"wOFF", "font"),
     (0, b"wOF2", "font"),
     (0, b"\0\x01\0\0\0", "font"),
+    (0, b"FLV\x01", "flv"),
+    (0, b"#!AMR", "amr"),
+    (0, b"\x5d\0\0", "lzma"),
     (0, b"{\\rt", "rtf"),
     (0, b"%!PS", "postscript"),
     (0, b"\xc5\xd0\xd3\xc6", "postscript"),

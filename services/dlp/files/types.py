@@ -22,11 +22,22 @@ from services.dlp.files.kinds import (
     Kind,
 )
 
-HEAD = 1 << 16
+HEAD = 1 << 16  # as much of a text as is asked for its kind
 MAX_MEMBERS = 20_000
 
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1a\x1b")) + b"\x7f"
-_BOMS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
+_MOST_CONTROLS = 0.02
+"""A share of control characters beyond which bytes are no text. Packed or encrypted bytes have a tenth."""
+_LOOK = 4096
+_BOMS = (
+    (b"\xff\xfe\x00\x00", "utf-32-le"),
+    (b"\x00\x00\xfe\xff", "utf-32-be"),
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+_WIDE = (("utf-32-le", 4, (2, 3)), ("utf-32-be", 4, (0, 1)), ("utf-16-le", 2, (1,)), ("utf-16-be", 2, (0,)))
+"""Encodings that need no mark to be known: which bytes of a character are nothing in most texts."""
 _HTML = (
     "html",
     "head",
@@ -44,7 +55,10 @@ _HTML = (
     "a",
     "b",
 )
-_BRANDS = {b"heic": "heif", b"heix": "heif", b"mif1": "heif", b"msf1": "heif", b"avif": "heif"}
+_PLAIN_ARCHIVES = (b"!<arch>\n", b"070701", b"070702", b"070707")
+"""Archives of texts may be texts themselves."""
+_PKCS7 = bytes.fromhex("06092a864886f70d0107")
+_BRANDS = {b"heic": "heif", b"heix": "heif", b"mif1": "heif", b"msf1": "heif", b"avif": "heif", b"avis": "heif"}
 _RIFF = {b"WEBP": "webp", b"WAVE": "wav", b"AVI ": "avi"}
 # Where a zip file has a member of this name, or below this folder, it is of this kind. Programs come first: what
 # a file can do counts before what it shows.
@@ -83,6 +97,8 @@ def kind_of(name: str, media_type: str, data: bytes) -> Kind:
         return kind
     if _is_pdf(data):
         return KINDS["pdf"]
+    if data.startswith(_PLAIN_ARCHIVES):
+        return KINDS[_by_signature(data)]
     if is_text(data):
         return _text_kind(name, media_type, data)
     title = _by_structure(data) or _by_signature(data) or _by_end(data)
@@ -103,28 +119,55 @@ def visible(name: str) -> str:
 
 
 def is_text(data: bytes) -> bool:
-    """Whether the first 64 KB are text: of a Unicode form with a mark, or bytes with hardly any control in them."""
-    head = data[:HEAD]
-    if head.startswith(_BOMS):
-        return True
-    controls = len(head) - len(head.translate(None, _CONTROLS))
-    return b"\0" not in head and controls * 100 <= len(head)
+    """Whether the bytes are text, in any Unicode form or an 8-bit one: hardly any control in them."""
+    codec, mark = _codec(data)
+    if codec:
+        return _few_controls(decode(data[mark:], codec).encode("utf-8", "replace"))
+    return b"\0" not in data[:_LOOK] and _few_controls(data)
 
 
 def text_of(data: bytes) -> str:
-    """The text of a file, by its mark or else as UTF-8 or Latin-1."""
-    if data.startswith(_BOMS[:2]):
-        return decode(data, "utf-16")
-    return decode(data.removeprefix(_BOMS[2]))
+    """The text of a file, in the Unicode form its mark or its zeros tell, or else as UTF-8 or Latin-1."""
+    codec, mark = _codec(data)
+    return decode(data[mark:], codec)
+
+
+def _codec(data: bytes) -> tuple[str, int]:
+    """The Unicode form that a mark at the beginning tells, or in which zeros stand; and the mark's length."""
+    for bom, codec in _BOMS:
+        if data.startswith(bom):
+            return codec, len(bom)
+    if b"\0" in data[:_LOOK]:
+        for codec, width, places in _WIDE:
+            high = b"".join(data[place : _LOOK * width : width] for place in places)
+            if high.count(0) > 0.7 * len(high) and len(data) >= 2 * width:
+                return codec, 0
+    return "", 0
+
+
+def _few_controls(data: bytes) -> bool:
+    return len(data) - len(data.translate(None, _CONTROLS)) <= _MOST_CONTROLS * len(data)
+
+
+def zip_end(data: bytes) -> int | None:
+    """Where the last end record of a zip file stands whose directory is where it says (APPNOTE 4.3.16)."""
+    end = len(data)
+    for _ in range(8):
+        end = data.rfind(b"PK\x05\x06", 0, end)
+        if end < 0:
+            return None
+        if len(data) - end < 22:
+            continue
+        size, offset = struct.unpack_from("<II", data, end + 12)
+        if data.startswith(b"PK\x06\x07", end - 20) or (size + offset <= end and (size or not offset)):
+            return end
+    return None
 
 
 def zip_members(data: bytes) -> Iterator[tuple[str, bool]]:
-    """(name, encrypted) of each member that a zip file's central directory lists, at most 20,000.
-
-    The end record is looked for as readers do, from the end, so that a zip file behind other data is found.
-    """
-    end = data.rfind(b"PK\x05\x06", max(0, len(data) - 65557))
-    if end < 0 or end + 22 > len(data):
+    """(name, encrypted) of each member that a zip file's central directory lists, at most 20,000."""
+    end = zip_end(data)
+    if end is None:
         return
     size, offset = struct.unpack_from("<II", data, end + 12)
     for at in (end - size, offset):
@@ -249,12 +292,30 @@ def _by_structure(data: bytes) -> str:
     return next((title for title, fits in _STRUCTURES if fits(data)), "")
 
 
+_MPEG_SYNC = frozenset(byte for byte in range(0xE0, 0xFE) if byte & 6 and byte & 0x18 != 8)
+"""The second byte of a frame of sound: version and layer are none of the reserved (ISO 11172-3, 2.4.2.3)."""
+_DIB_HEADERS = (12, 40, 52, 56, 108, 124)
+
+
+def _is_tar(data: bytes) -> bool:
+    """By the header's checksum (POSIX.1-1988): very old archives have no other mark."""
+    if len(data) < 512 or not data[0]:
+        return False
+    try:
+        told = int(data[148:156].strip(b" \x00") or b"x", 8)
+    except ValueError:
+        return False
+    return told == sum(data[:148]) + 8 * 32 + sum(data[156:512])
+
+
 _STRUCTURES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
     ("pyc", lambda data: data[2:4] == b"\r\n" and 3000 <= int.from_bytes(data[:2], "little") <= 3999),
-    ("bmp", lambda data: data.startswith(b"BM") and data[6:10] == b"\0\0\0\0"),
+    ("tar", _is_tar),
+    ("bmp", lambda data: data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _DIB_HEADERS),
     ("ico", lambda data: data.startswith(b"\0\0\x01\0") and 0 < data[4] < 200 and data[5:6] == b"\0"),
-    ("mp3", lambda data: data.startswith((b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"))),
+    ("mp3", lambda data: len(data) > 4 and data[0] == 0xFF and data[1] in _MPEG_SYNC),
     ("der", lambda data: data.startswith((b"\x30\x80\x06", b"\x30\x82", b"\x30\x83")) and data[4:6] != b"\0\0"),
+    ("der", lambda data: data.startswith(b"\x30") and _PKCS7 in data[:32]),
 )
 
 

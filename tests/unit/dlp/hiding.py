@@ -413,7 +413,7 @@ def _(word: str) -> tuple[str, bytes]:
     return "a.rtf", b"{\\rtf1 x{\\object\\objemb{\\*\\objdata " + binascii.hexlify(ole1) + b"}}}"
 
 
-def compound(streams: Mapping[str, bytes]) -> bytes:
+def compound(streams: Mapping[str, bytes], linked: bool = True) -> bytes:
     """An OLE compound file (MS-CFB, version 3) with all streams in its root, in ordinary sectors."""
     sectors: list[bytes] = []
     table: list[int] = []
@@ -429,7 +429,7 @@ def compound(streams: Mapping[str, bytes]) -> bytes:
     for number, (name, kind, start, size) in enumerate(entries):
         raw = name.encode("utf-16-le") + b"\x00\x00"
         right = number + 1 if 0 < number < len(entries) - 1 else -1
-        child = 1 if number == 0 and len(entries) > 1 else -1
+        child = 1 if number == 0 and len(entries) > 1 and linked else -1
         directory += raw.ljust(64, b"\x00") + struct.pack("<HBBiii", len(raw), kind, 1, -1, right, child)
         directory += bytes(36) + struct.pack("<iQ", start, size)
     directory += bytes(-len(directory) % 512)
@@ -468,6 +468,10 @@ PLACES["doc, 8-bit text"] = lambda word: ("a.doc", compound({"WordDocument": byt
 PLACES["doc, UTF-16 text"] = lambda word: (
     "a.doc",
     compound({"WordDocument": bytes(600) + f"The {word}.\r".encode("utf-16-le")}),
+)
+PLACES["doc, a stream outside the tree of streams"] = lambda word: (
+    "a.doc",
+    compound({"Notes": bytes(600) + f"The {word}.\r".encode()}, linked=False),
 )
 PLACES["doc, properties"] = lambda word: (
     "a.doc",

@@ -9,8 +9,8 @@ from email import message_from_bytes
 import pytest
 
 from services.dlp.danger import examine
-from services.dlp.danger.macros import decompress
 from services.dlp.files.compound import Compound
+from services.dlp.files.vba import decompress
 from tests import corpus
 from tests.unit.dlp import specimens
 from tests.unit.dlp.specimens import HARMLESS, RUNS_BY_ITSELF, docx, macros, pdf, relationships, zipped

@@ -249,6 +249,21 @@ def test_a_file_cut_off_is_damaged_or_read(place: str) -> None:
         assert rules(found) or any(isinstance(f, Passage) for f in found)
 
 
+def test_an_old_office_file_that_is_cut_off_gives_what_is_there_and_is_damaged() -> None:
+    whole = hiding.compound({"WordDocument": b"falcon".ljust(9000, b"."), "Table": b"heron".ljust(9000, b".")})
+    # The directory and the table of sectors stand behind the streams: without them nothing can be told from anything.
+    assert rules(read(whole[:9000])) == {"damaged"} and "falcon" in text(read(whole[:9000]))
+    shorter = whole.replace(struct.pack("<Q", 9216), struct.pack("<Q", 99216))
+    assert rules(read(shorter)) == {"damaged"} and "heron" in text(read(shorter))
+
+
+def test_a_file_in_a_message_has_its_name() -> None:
+    name = "plan.txt".encode("utf-16-le")
+    message = hiding.compound({"__substg1.0_37010102": b"falcon", "__substg1.0_3707001F": name})
+    [inner] = [f for f in read(message, "a.msg") if isinstance(f, Attachment)]
+    assert inner.name == "plan.txt"
+
+
 def test_members_are_attachments_with_digests_of_their_own() -> None:
     inner = hiding.zipped({"plan.txt": "falcon"})
     members = [f for f in read(hiding.zipped({"b.zip": inner}), "a.zip") if isinstance(f, Attachment)]
