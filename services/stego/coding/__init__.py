@@ -1,0 +1,5 @@
+"""Adaptive hiding: bytes into the elements of a canvas, where a change is least likely to be noticed."""
+
+from services.stego.coding.embedding import HEADER_SIZE, NoRoom, embed, read_body, read_header
+
+__all__ = ["HEADER_SIZE", "NoRoom", "embed", "read_body", "read_header"]
