@@ -39,8 +39,8 @@ reset: bootstrap  ## Stop it and delete the installation with all its mail and k
 bootstrap:  ## Install what is missing: system packages, .venv, the secumail command
 	@scripts/bootstrap.sh
 
-test: bootstrap corpus  ## Run the tests; T=path narrows them
-	$(BIN)/python -m pytest $(T)
+test: bootstrap corpus  ## Run the tests in two processes; T=path narrows them
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(T)
 
 lint: bootstrap  ## Style, types, and which package may import which
 	$(BIN)/ruff check
