@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
+from services.dlp.findings import Hit
+
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
@@ -50,6 +52,11 @@ class Attachment:
 def black_listed(attachments: Iterable[Attachment], hashes: Set[str]) -> tuple[Attachment, ...]:
     """Those whose SHA-256 or SHA-1 is among `hashes` (lower-case hex)."""
     return tuple(a for a in attachments if a.sha256 in hashes or a.sha1 in hashes)
+
+
+def known_bad(attachments: Iterable[Attachment], hashes: Set[str]) -> tuple[Hit, ...]:
+    """A hit for each whose SHA-256 or SHA-1 is among `hashes` (lower-case hex), of files known to do harm."""
+    return tuple(Hit("danger", "known-bad", str(found)) for found in black_listed(attachments, hashes))
 
 
 def not_listed(attachments: Iterable[Attachment], hashes: Set[str]) -> tuple[Attachment, ...]:

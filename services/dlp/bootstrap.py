@@ -54,9 +54,13 @@ def wire(settings: Settings) -> Service:
     answer(Release, review.release)
     answer(Reject, review.reject)
 
+    async def start_extractor() -> None:
+        extractor.warm()
+
     async def end_extractor() -> None:
         extractor.close()
 
+    service.before_work(start_extractor)
     service.at_end(end_extractor)
     service.before_work(lists.load)
     service.in_background(lists.follow)

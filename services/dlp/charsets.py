@@ -3,7 +3,10 @@
 import binascii
 import encodings
 import re
+import unicodedata
+from collections import Counter
 from encodings.aliases import aliases
+from itertools import pairwise
 
 # Text encodings a mail reader may meet. Left out: codecs that are no character sets, and those a sender could
 # use to burn time (punycode is quadratic) or to make text that no mail reader would show (unicode_escape).
@@ -17,6 +20,18 @@ _CODECS = (frozenset(aliases.values()) | {"cp874", "koi8_u", "utf_8_sig", "tis_6
     "uu_codec",
     "zlib_codec",
 }
+
+_SIDE_BY_SIDE = re.compile(rb"[\x80-\xff]{3}")
+_LATIN = ("cp1250", "iso8859_2", "cp1254", "cp850")
+_OTHER_SCRIPTS = (
+    *("cp1251", "koi8_r", "cp866", "iso8859_5", "mac_cyrillic", "cp1253", "cp1255", "cp1256", "cp874"),
+    *("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
+)
+_BEYOND = re.compile(rb"[\x80-\xff]")
+_READINGS = 6
+_SHORT = 1 << 20
+_LIKELY = 0.5
+_SAMPLE = 4096
 
 _ENCODED_WORD = re.compile(r"=\?([^?*\s]{1,64})(?:\*[^?\s]{0,32})?\?([bBqQ])\?([^?]*)\?=")
 
@@ -35,6 +50,51 @@ def decode(data: bytes, charset: str = "") -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def readings(data: bytes, charset: str = "") -> tuple[tuple[str, str], ...]:
+    """(charset, text) of the most likely further readings of 8-bit text that `decode` could only take for Latin-1.
+
+    At most six, and two of more than a megabyte: a reader who is shown rubbish tries other character sets, and who
+    hides a word counts on it. Nothing for what is ASCII or UTF-8, or has a known declaration.
+    """
+    name = encodings.normalize_encoding(charset).lower()
+    codec = aliases.get(name, name)
+    if data.isascii() or (codec in _CODECS and codec != "ascii") or _is_utf8(data):
+        return ()
+    first = _BEYOND.search(data)
+    sample = data[first.start() if first else 0 :][:_SAMPLE]
+    # Letters beyond ASCII stand side by side in other scripts; in Latin script they stand between others.
+    foreign = _SIDE_BY_SIDE.search(sample) is not None
+    likeliness = {codec: _likeliness(sample, codec) for codec in (_OTHER_SCRIPTS if foreign else _LATIN)}
+    ranked = sorted(likeliness, key=lambda codec: -likeliness[codec])
+    most = _READINGS if len(data) <= _SHORT else 2
+    best = [codec for codec in ranked if likeliness[codec] >= _LIKELY][:most]
+    return tuple((codec, _whole(data.decode(codec, "replace"))) for codec in best)
+
+
+def _likeliness(sample: bytes, codec: str) -> float:
+    """The share of letters of one script among what is not ASCII, less what no text has: capitals behind small
+    letters, and bytes that are nothing."""
+    text = sample.decode(codec, "replace")
+    beyond = [c for c in text if c > "\x7f"]
+    scripts = Counter(_script(c) for c in beyond if c.isalpha() and not "\uff61" <= c <= "\uff9f")
+    letters = max(scripts.values(), default=0)
+    odd = sum(a.islower() and b.isupper() for a, b in pairwise(beyond)) + 4 * beyond.count("\ufffd")
+    return (letters - odd) / len(beyond)
+
+
+def _script(letter: str) -> str:
+    first = unicodedata.name(letter, "?").partition(" ")[0]
+    return "CJK" if first in ("HIRAGANA", "KATAKANA", "HANGUL") else first
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def header_text(value: str) -> str:

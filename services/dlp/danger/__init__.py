@@ -8,7 +8,7 @@ Score 1 means: this acts when it is opened, or hides what it is. Below 1: odd, a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
 
 from services.dlp.danger import masquerade, office, pages, pdf, scripts
 from services.dlp.files import types
@@ -29,19 +29,19 @@ _RULE = {
 }
 
 
-def examine(name: str, media_type: str, data: bytes, known_bad: Set[str] = frozenset()) -> tuple[Hit, ...]:
-    """What is dangerous in a file of this name and declared type; `known_bad` are SHA-256 in lower-case hex.
+def examine(name: str, media_type: str, data: bytes) -> tuple[Hit, ...]:
+    """What is dangerous in a file of this name and declared type.
 
     Takes time linear in `data` (about a second for 20 MB at worst) and memory of a few times its size. Nothing
     raises. An archive's members are the caller's to examine, each by itself; only the names of encrypted ones,
     which nobody can open, are judged here.
     """
-    return tuple(hit for _, hit in zip(range(MAX_HITS), _hits(name, media_type, data, known_bad, 0), strict=False))
+    return tuple(hit for _, hit in zip(range(MAX_HITS), _hits(name, media_type, data, 0), strict=False))
 
 
-def _hits(name: str, media_type: str, data: bytes, known_bad: Set[str], depth: int) -> Iterator[Hit]:
+def _hits(name: str, media_type: str, data: bytes, depth: int) -> Iterator[Hit]:
     kind = types.kind_of(name, media_type, data)
-    if hashlib.sha256(data).hexdigest() in known_bad or hashlib.sha256(data[:68]).hexdigest() == _EICAR:
+    if hashlib.sha256(data[:68]).hexdigest() == _EICAR:
         yield Hit("danger", "known-bad", "")
     yield from masquerade.lies(name, media_type, data, kind)
     yield from _by_family(name, media_type, kind)
@@ -53,7 +53,7 @@ def _hits(name: str, media_type: str, data: bytes, known_bad: Set[str], depth: i
         yield from pages.look(claimed, data)
     if depth < MAX_DEPTH and kind.name in _HOLDERS:
         for where, inner_name, inner in _HOLDERS[kind.name](data):
-            for hit in _hits(inner_name, "", inner, known_bad, depth + 1):
+            for hit in _hits(inner_name, "", inner, depth + 1):
                 yield Hit(
                     hit.detector,
                     hit.rule,

@@ -44,16 +44,21 @@ class Extractor:
         """What the files carry. Where the process ended: what it had found, and a hit that says so."""
         process = self._idle.get()
         try:
-            if process is None or process.ended:
-                process = _Process(self._memory, min(Limits().seconds, self._wall * 2 / 3))
+            process = self._started(process)
             yield from process.job(files, self._wall)
         finally:
             self._idle.put(None if process is None or process.ended else process)
 
     def warm(self) -> None:
-        """Start a process ahead of the first mail that needs one."""
-        for _ in self([]):
-            pass
+        """Start the processes ahead of the first mails that need them; they boot while others work."""
+        waiting = [self._idle.get() for _ in range(self._idle.qsize())]
+        for process in waiting:
+            self._idle.put(self._started(process))
+
+    def _started(self, process: _Process | None) -> _Process:
+        if process is not None and not process.ended:
+            return process
+        return _Process(self._memory, min(Limits().seconds, self._wall * 2 / 3))
 
     def close(self) -> None:
         """End the processes that are idle. They end with this one at the latest."""

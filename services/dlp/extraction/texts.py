@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from xml.parsers import expat
 
 from services.dlp import markup
-from services.dlp.charsets import decode
+from services.dlp.charsets import decode, readings
 from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
 from services.dlp.files.types import is_text, text_of
 
@@ -51,7 +51,8 @@ def read_text(
     text = text_of(data)
     head = text[:1024].lstrip("\ufeff \t\r\n").lower()
     suffix = name.rpartition(".")[2].lower()
-    if declared := _declared(data, head):
+    declared = _declared(data, head)
+    if declared:
         text = decode(data, declared)
     if not known:
         html = "html" in media_type or suffix in _HTML or head.startswith(("<!doctype html", "<html"))
@@ -63,7 +64,9 @@ def read_text(
             text = _FOLD.sub("", text)
             yield Text("", text)
         else:
-            yield Text("", text)
+            further = readings(data, declared)
+            yield Text("", text, rendering=bool(further))
+            yield from (Text(f"as {codec}", reading, rendering=True) for codec, reading in further)
     if SEALED in text:
         yield Trouble("encrypted")
     budget.check()

@@ -90,7 +90,8 @@ class _Walk:
     def dangers(self, name: str, media_type: str, data: bytes, where: str) -> Iterator[Hit]:
         if self.examine is not None:
             try:
-                yield from (replace(hit, where=where) for hit in self.examine(name, media_type, data))
+                for hit in self.examine(name, media_type, data):
+                    yield replace(hit, where=_chain(where, hit.where))
             except Exception:
                 yield Hit(UNSCANNABLE, "crashed", where)
 
