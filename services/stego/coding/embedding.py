@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from secumail.errors import Refused
 from services.stego.canvas import Canvas
 from services.stego.coding import clustering, layers, permutation, trellis
-from services.stego.coding.layers import Code
+from services.stego.coding.layers import Bits, Code, Elements, Prices
+from services.stego.coding.permutation import Places
 from services.stego.coding.prices import both_ways, prices
-from services.stego.coding.trellis import LANES, Parities
 from services.stego.keys import Subkeys
 
 HEADER_SIZE = 32
@@ -27,7 +27,6 @@ HEADER_SIZE = 32
 SMALLEST = 4096
 """Elements of a canvas below which nothing is hidden."""
 
-_HEADER_ROWS = 8 * HEADER_SIZE // LANES
 _HEADER_SHARE = 128
 _TRIES = 8
 
@@ -60,21 +59,6 @@ class Split:
         return cls(number // _TRIES, number % _TRIES)
 
 
-@dataclass(frozen=True, eq=False)
-class Stretch:
-    """A part of the elements, steps x LANES, that is coded on its own."""
-
-    places: NDArray[np.int32]
-    key: bytes
-    nonce: int
-
-    def code(self, share: int) -> Code:
-        """The columns of both layers."""
-        steps = len(self.places)
-        first, second = (trellis.columns(self.key, 2 * self.nonce + layer, steps) for layer in (0, 1))
-        return Code(first, second, share)
-
-
 def embed(canvas: Canvas, keys: Subkeys, body: bytes, header: Callable[[int], bytes]) -> NDArray[np.int16]:
     """The canvas's elements with header and body in them, each moved by one at most.
 
@@ -92,30 +76,36 @@ def embed(canvas: Canvas, keys: Subkeys, body: bytes, header: Callable[[int], by
     raise NoRoom
 
 
+def warm() -> None:
+    """Has the coder compiled, some 1.5 s of CPU: at a process's start, so that no mail waits for it."""
+    noise = permutation.keystream(bytes(32), 0, SMALLEST).astype(np.int16)
+    picture = Canvas(noise.reshape(64, 64), "pixels")
+    embed(picture, Subkeys(bytes(32), bytes(32), bytes(32)), bytes(8), lambda split: bytes(HEADER_SIZE))
+
+
 def read_header(canvas: Canvas, keys: Subkeys) -> bytes:
     """The HEADER_SIZE bytes where a header would be: noise under a wrong key, zeros in a canvas too small."""
     if canvas.elements.size < SMALLEST:
         return bytes(HEADER_SIZE)
-    stretch = _header_stretch(canvas, keys)
-    elements = canvas.elements.reshape(-1)[stretch.places]
-    return _bytes(layers.extract(elements, _HEADER_ROWS, stretch.code(_HEADER_SHARE)))
+    elements = canvas.elements.reshape(-1)[_header_places(canvas, keys)]
+    return np.packbits(layers.extract(elements, 8 * HEADER_SIZE, _header_code(keys))).tobytes()
 
 
 def read_body(canvas: Canvas, keys: Subkeys, size: int, split: int) -> bytes:
-    """`size` bytes of the body, divided as the header says: noise under a wrong key, zeros where so much can't be."""
-    if canvas.elements.size < SMALLEST:
-        return bytes(size)
+    """`size` bytes of the body, divided as the header says: noise under a wrong key, none where so many can't be."""
+    if canvas.elements.size < max(SMALLEST, 8 * size // 2):
+        return b""
     how = Split.decode(split)
-    stretches = _body_stretches(canvas, keys, how.salt)
+    orders = _body_orders(canvas, keys, how.salt)
     flat = canvas.elements.reshape(-1)
     try:
-        parts = [
-            layers.extract(flat[stretch.places], part.stop - part.start, stretch.code(how.share))
-            for stretch, part in zip(stretches, _parts(_rows(size), len(stretches)), strict=True)
+        bits = [
+            layers.extract(flat[places], part.stop - part.start, _body_code(keys, how, number))
+            for number, (places, part) in enumerate(zip(orders, _parts(8 * size, len(orders)), strict=True))
         ]
     except ValueError:
-        return bytes(size)
-    return _bytes(np.concatenate(parts))[:size]
+        return b""
+    return np.packbits(np.concatenate(bits)).tobytes()
 
 
 class _Work:
@@ -126,80 +116,66 @@ class _Work:
         self._keys = keys
         self._cover = canvas.elements.reshape(-1)
         self._prices = prices(canvas).reshape(-1)
-        self._path = trellis.path(canvas.elements.size // LANES)
+        self._path = trellis.path(canvas.elements.size)
 
     def embed(self, body: bytes, header: Callable[[int], bytes], salt: int) -> NDArray[np.int16]:
-        message = _message(body, _rows(len(body)))
-        stretches = _body_stretches(self._canvas, self._keys, salt)
-        parts = list(_parts(len(message), len(stretches)))
-        share = self._share(stretches[0], parts[0].stop)
+        """One try. Raises trellis.Infeasible."""
+        message = _bits(body)
+        orders = _body_orders(self._canvas, self._keys, salt)
+        parts = list(_parts(message.size, len(orders)))
+        elements, up, down = self._priced(orders[0])
+        split = Split(layers.share(elements, up, down, parts[0].stop / elements.size), salt)
         moved = np.zeros(self._cover.size, np.int8)
-        sealed = _message(header(Split(share, salt).encode()), _HEADER_ROWS)
-        self._code(_header_stretch(self._canvas, self._keys), _HEADER_SHARE, sealed, moved)
-        for stretch, part in zip(stretches, parts, strict=True):
-            self._code(stretch, share, message[part], moved)
+        places = _header_places(self._canvas, self._keys)
+        self._code(places, _header_code(self._keys), _bits(header(split.encode())), moved)
+        for number, (places, part) in enumerate(zip(orders, parts, strict=True)):
+            self._code(places, _body_code(self._keys, split, number), message[part], moved)
         return self._canvas.elements + moved.reshape(self._canvas.elements.shape)
 
-    def _share(self, stretch: Stretch, rows: int) -> int:
-        elements, up, down = self._priced(stretch)
-        return layers.share(elements, up, down, rows / len(stretch.places))
-
-    def _code(self, stretch: Stretch, share: int, message: Parities, moved: NDArray[np.int8]) -> None:
-        elements, up, down = self._priced(stretch)
+    def _code(self, places: Places, code: Code, message: Bits, moved: NDArray[np.int8]) -> None:
+        elements, up, down = self._priced(places)
         if self._canvas.kind == "pixels":
-            trend = clustering.trend(moved.reshape(self._canvas.elements.shape)).reshape(-1)[stretch.places]
+            trend = clustering.trend(moved.reshape(self._canvas.elements.shape)).reshape(-1)[places]
             up[trend > 0] /= clustering.GAIN
             down[trend < 0] /= clustering.GAIN
         try:
-            stego = layers.embed(elements, up, down, message, stretch.code(share), self._path)
-        except ValueError as error:
+            moved[places] = layers.embed(elements, up, down, message, code, self._path) - elements
+        except ValueError as error:  # more bits than elements: no other try would do, but the answer is the same
             raise trellis.Infeasible from error
-        moved[stretch.places] = stego - elements
 
-    def _priced(self, stretch: Stretch) -> tuple[layers.Elements, layers.Prices, layers.Prices]:
-        elements = self._cover[stretch.places]
-        return elements, *both_ways(elements, self._prices[stretch.places], self._canvas.kind)
+    def _priced(self, places: Places) -> tuple[Elements, Prices, Prices]:
+        elements = self._cover[places]
+        return elements, *both_ways(elements, self._prices[places], self._canvas.kind)
 
 
 def header_places(elements: int) -> int:
-    """How many of so many elements the header is in: where the body has 0.05 bits an element, about its rate."""
-    return min(max(elements // 16, 2048), 16384) // LANES * LANES
+    """How many of so many elements the header is in, rather more than at the body's rate if that is 0.05."""
+    return min(max(elements // 16, 2**11), 2**16)
 
 
-def _header_stretch(canvas: Canvas, keys: Subkeys) -> Stretch:
-    drawn = permutation.draw(keys.header, canvas.elements.size, header_places(canvas.elements.size))
-    return Stretch(_in_lanes(drawn), keys.header, 1)
+def _header_places(canvas: Canvas, keys: Subkeys) -> Places:
+    return permutation.draw(keys.header, canvas.elements.size, header_places(canvas.elements.size))
 
 
-def _body_stretches(canvas: Canvas, keys: Subkeys, salt: int) -> list[Stretch]:
+def _header_code(keys: Subkeys) -> Code:
+    return Code(keys.header, 1, _HEADER_SHARE)
+
+
+def _body_orders(canvas: Canvas, keys: Subkeys, salt: int) -> list[Places]:
     shape = canvas.elements.shape
     classes = clustering.lattices(shape) if canvas.kind == "pixels" else np.zeros(shape, np.uint8)
-    left_out = permutation.draw(keys.header, canvas.elements.size, header_places(canvas.elements.size))
-    orders = permutation.order(keys.order, salt, classes.reshape(-1), left_out)
-    return [
-        Stretch(_in_lanes(places), keys.columns, salt * clustering.LATTICES + number)
-        for number, places in enumerate(orders)
-    ]
+    return permutation.order(keys.order, salt, classes.reshape(-1), _header_places(canvas, keys))
 
 
-def _in_lanes(places: NDArray[np.int32]) -> NDArray[np.int32]:
-    return places[: places.size // LANES * LANES].reshape(-1, LANES)
+def _body_code(keys: Subkeys, split: Split, number: int) -> Code:
+    return Code(keys.columns, split.salt * clustering.LATTICES + number, split.share)
 
 
-def _rows(size: int) -> int:
-    return -(-8 * size // LANES)
+def _parts(bits: int, orders: int) -> Iterator[slice]:
+    """Equal parts of a message."""
+    for number in range(orders):
+        yield slice(bits * number // orders, bits * (number + 1) // orders)
 
 
-def _parts(rows: int, stretches: int) -> Iterator[slice]:
-    for number in range(stretches):
-        yield slice(rows * number // stretches, rows * (number + 1) // stretches)
-
-
-def _message(data: bytes, rows: int) -> Parities:
-    padded = np.zeros(rows * LANES, np.uint8)
-    padded[: 8 * len(data)] = np.unpackbits(np.frombuffer(data, np.uint8))
-    return padded.reshape(rows, LANES)
-
-
-def _bytes(message: Parities) -> bytes:
-    return np.packbits(message.reshape(-1)).tobytes()
+def _bits(data: bytes) -> Bits:
+    return np.unpackbits(np.frombuffer(data, np.uint8))

@@ -7,75 +7,88 @@ layer spells the rest in the first bits, where an element that the first layer m
 many bits as the best distribution of the steps has entropy in it, so that nothing is lost by the division.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from services.stego.coding import trellis
-from services.stego.coding.trellis import DEAREST, LANES, UNIT, WET, Columns, Parities, Path
+from services.stego.coding.trellis import DEAREST, UNIT, WET, Columns, Costs, Path
 
 Elements = NDArray[np.int16]
-"""steps x LANES of a cover's elements, in keyed order."""
+"""Some of a cover's elements, in keyed order."""
 Prices = NDArray[np.float32]
 """What a step costs; infinite where it must not be taken."""
+Bits = NDArray[np.uint8]
 
 _SAMPLE = 2**14
 _HALVINGS = 24
-_LEAST, _MOST = np.log(1e-5), np.log(1e7)
+_LEAST, _MOST = -12.0, 16.0
 
 
 @dataclass(frozen=True)
 class Code:
-    """The columns of both layers, and the share of the rows that is the first layer's, in 256ths."""
+    """How some elements are coded: the columns' key, a number of these elements' own, and the first layer's share
+    of the message in 256ths."""
 
-    first: Columns
-    second: Columns
+    key: bytes = field(repr=False)
+    number: int
     share: int
 
-    def rows(self, rows: int) -> tuple[int, int]:
-        """How many of so many rows each layer spells."""
-        first = (rows * self.share + 128) // 256
-        return first, rows - first
+    def columns(self, layer: int, steps: int) -> Columns:
+        """Those of layer 0 or 1."""
+        return trellis.columns(self.key, 2 * self.number + layer, steps)
+
+    def rows(self, rows: int) -> int:
+        """How many of so many rows the first layer spells."""
+        return (rows * self.share + 128) // 256
 
 
-def embed(elements: Elements, up: Prices, down: Prices, message: Parities, code: Code, path: Path) -> Elements:
-    """The elements moved by one at most, so that they spell the message, rows x LANES.
+def embed(elements: Elements, up: Prices, down: Prices, message: Bits, code: Code, path: Path) -> Elements:
+    """The elements moved by one at most, so that they spell the message.
 
-    Raises trellis.Infeasible, ValueError for more rows in a layer than there are steps.
+    Raises trellis.Infeasible, and ValueError for more bits than the elements can carry.
     """
-    if not len(message):
+    if not message.size:
         return elements
-    rows, _ = code.rows(len(message))
-    scale = scale_for(up.reshape(-1), down.reshape(-1), message.size / elements.size)
-    toward, away = _by_second_bit(elements, up, down)
-    second_bits = _bits(elements, 1)
-    turned = trellis.changes(second_bits, _first_costs(toward, away, scale), code.first, message[:rows], path)
-    first_bits = _bits(elements, 0) ^ turned
-    moved = trellis.changes(first_bits, _second_costs(away, turned, scale), code.second, message[rows:], path)
+    lanes = trellis.lanes(elements.size, message.size)
+    rows = _in_lanes(np.pad(message, (0, -message.size % lanes)), lanes)
+    first = code.rows(len(rows))
+    scale = scale_for(up, down, message.size / elements.size)
+    toward, away = by_second_bit(elements, up, down)
+    shaped = _in_lanes(elements, lanes)
+    columns = [code.columns(layer, len(shaped)) for layer in (0, 1)]
+    costs = _in_lanes(_first_costs(toward, away, scale), lanes)
+    turned = trellis.changes(_bits(shaped, 1), costs, columns[0], rows[:first], path)
+    costs = _in_lanes(_second_costs(away, turned.reshape(-1), scale), lanes)
+    moved = trellis.changes(_bits(shaped, 0) ^ turned, costs, columns[1], rows[first:], path)
     # An odd element goes up to turn its second bit and down to keep it; an even one the other way round.
-    upwards = (elements & 1).astype(np.int16) * 2 - 1
-    stego: Elements = elements + upwards * turned - upwards * moved
+    upwards = (shaped & 1) * 2 - 1
+    stego = elements.copy()
+    stego[: shaped.size] += (upwards * turned - upwards * moved).reshape(-1)
     return stego
 
 
-def extract(elements: Elements, rows: int, code: Code) -> Parities:
-    """The message of so many rows. Raises ValueError for more rows in a layer than there are steps."""
-    first, second = code.rows(rows)
-    return np.concatenate(
-        (
-            trellis.extract(_bits(elements, 1), code.first, first),
-            trellis.extract(_bits(elements, 0), code.second, second),
-        )
-    )
+def extract(elements: Elements, size: int, code: Code) -> Bits:
+    """The message of `size` bits. Raises ValueError for more bits than the elements can carry."""
+    lanes = trellis.lanes(elements.size, size)
+    rows = -(-size // lanes)
+    first = code.rows(rows)
+    shaped = _in_lanes(elements, lanes)
+    layers = [
+        trellis.extract(_bits(shaped, bit), code.columns(layer, len(shaped)), count)
+        for layer, bit, count in ((0, 1, first), (1, 0, rows - first))
+    ]
+    return np.concatenate(layers).reshape(-1)[:size]
 
 
 def share(elements: Elements, up: Prices, down: Prices, rate: float) -> int:
-    """The first layer's share of the message's bits at this rate (bits an element), in 256ths."""
-    toward, away = _by_second_bit(elements[: _SAMPLE // LANES], up[: _SAMPLE // LANES], down[: _SAMPLE // LANES])
-    scale = scale_for(up.reshape(-1), down.reshape(-1), rate)
-    whole, second = entropies(toward.reshape(-1), away.reshape(-1), scale)
+    """The first layer's share of a message of `rate` bits an element, in 256ths."""
+    toward, away = by_second_bit(elements[:_SAMPLE], up[:_SAMPLE], down[:_SAMPLE])
+    whole, second = entropies(toward, away, scale_for(up, down, rate))
     return round(256 * (whole - second) / whole) if whole else 128
 
 
@@ -84,66 +97,64 @@ def scale_for(up: Prices, down: Prices, rate: float) -> float:
 
     Found on elements from the beginning: in keyed order they are a fair sample.
     """
-    up, down = up[:_SAMPLE], down[:_SAMPLE]
     least, most = _LEAST, _MOST
     for _ in range(_HALVINGS):
         middle = (least + most) / 2
-        if entropies(up, down, np.exp(middle))[0] > rate:
+        if entropies(up[:_SAMPLE], down[:_SAMPLE], math.exp(middle))[0] > rate:
             least = middle
         else:
             most = middle
-    return float(np.exp((least + most) / 2))
+    return math.exp((least + most) / 2)
 
 
-@numba.njit(nogil=True)
-def entropies(toward: Prices, away: Prices, scale: float) -> tuple[float, float]:
-    """Bits an element of steps whose probabilities fall exponentially with their prices, and those of them that
-    are in the step `away` where the step `toward` isn't taken."""
-    whole = second = 0.0
-    for i in range(toward.size):
-        a, b = scale * toward[i], scale * away[i]
-        p = np.exp(-a) if a < 700 else 0.0
-        q = np.exp(-b) if b < 700 else 0.0
-        both = 1 + p + q
-        whole += np.log(both) + ((a * p if p else 0.0) + (b * q if q else 0.0)) / both
-        if q:
-            second += ((1 + q) * np.log(1 + q) + b * q) / both
-    return whole / toward.size / np.log(2), second / toward.size / np.log(2)
-
-
-@numba.njit(nogil=True)
-def _first_costs(toward: Prices, away: Prices, scale: float) -> NDArray[np.uint16]:
-    """What it costs to turn a second bit: the logarithm of the odds against the step `toward`."""
-    costs = np.empty(toward.shape, np.uint16)
-    for step in range(toward.shape[0]):
-        for lane in range(LANES):
-            a, b = scale * toward[step, lane], scale * away[step, lane]
-            if a == np.inf:
-                costs[step, lane] = WET
-            else:
-                costs[step, lane] = min(UNIT * (a + np.log1p(np.exp(-b))) + 0.5, DEAREST)
-    return costs
-
-
-@numba.njit(nogil=True)
-def _second_costs(away: Prices, turned: Parities, scale: float) -> NDArray[np.uint16]:
-    """What it costs to turn a first bit alone, by the step `away`; what the first layer moved stays."""
-    costs = np.empty(away.shape, np.uint16)
-    for step in range(away.shape[0]):
-        for lane in range(LANES):
-            b = scale * away[step, lane]
-            if turned[step, lane] or b == np.inf:
-                costs[step, lane] = WET
-            else:
-                costs[step, lane] = min(UNIT * b + 0.5, DEAREST)
-    return costs
-
-
-def _by_second_bit(elements: Elements, up: Prices, down: Prices) -> tuple[Prices, Prices]:
-    """The prices of the step that turns the second bit and of the one that doesn't."""
+def by_second_bit(elements: Elements, up: Prices, down: Prices) -> tuple[Prices, Prices]:
+    """The prices of the step that turns the second bit over, and of the one that doesn't."""
     odd = (elements & 1).astype(bool)
     return np.where(odd, up, down), np.where(odd, down, up)
 
 
-def _bits(elements: Elements, bit: int) -> Parities:
+@numba.njit(nogil=True)
+def entropies(toward: Prices, away: Prices, scale: float) -> tuple[float, float]:
+    """Bits an element of steps whose probabilities fall exponentially with their prices, and the part of them that
+    the second layer has: in the step `away`, where the step `toward` isn't taken."""
+    whole = second = 0.0
+    for i in range(toward.size):
+        a, b = scale * toward[i], scale * away[i]
+        p = math.exp(-a) if a < 700 else 0.0
+        q = math.exp(-b) if b < 700 else 0.0
+        together = 1 + p + q
+        whole += math.log(together) + ((a * p if p else 0.0) + (b * q if q else 0.0)) / together
+        if q:
+            second += ((1 + q) * math.log(1 + q) + b * q) / together
+    return whole / toward.size / math.log(2), second / toward.size / math.log(2)
+
+
+@numba.njit(nogil=True)
+def _first_costs(toward: Prices, away: Prices, scale: float) -> Costs:
+    """What it costs to turn a second bit: the logarithm of the odds against the step `toward`."""
+    costs = np.empty(toward.size, np.uint16)
+    for i in range(toward.size):
+        if toward[i] == np.inf:
+            costs[i] = WET
+        else:
+            costs[i] = min(UNIT * (scale * toward[i] + math.log1p(math.exp(-scale * away[i]))) + 0.5, DEAREST)
+    return costs
+
+
+@numba.njit(nogil=True)
+def _second_costs(away: Prices, turned: Bits, scale: float) -> Costs:
+    """What it costs to turn a first bit alone, by the step `away`; what the first layer moved stays."""
+    costs = np.full(away.size, np.uint16(WET))
+    for i in range(turned.size):
+        if not turned[i] and away[i] != np.inf:
+            costs[i] = min(UNIT * scale * away[i] + 0.5, DEAREST)
+    return costs
+
+
+def _in_lanes(values: Any, lanes: int) -> Any:
+    """steps x lanes, without the last few that fill no step."""
+    return values[: values.size // lanes * lanes].reshape(-1, lanes)
+
+
+def _bits(elements: Elements, bit: int) -> Bits:
     return ((elements >> bit) & 1).astype(np.uint8)

@@ -2,7 +2,7 @@
 
 T. Filler, J. Judas, J. Fridrich, "Minimizing Additive Distortion in Steganography Using Syndrome-Trellis Codes",
 IEEE TIFS 2011. The parity-check matrix is a band: element t's column of HEIGHT bits begins at the row whose block t
-lies in. Here the columns are keyed, their first and last bit set, and 32 segments of the cover, the lanes, share
+lies in. Here the columns are keyed, their first and last bit set, and up to 32 segments of the cover, the lanes, share
 them: the Viterbi algorithm then takes one step for 32 elements that lie side by side, without a shuffle.
 
 Costs are whole numbers, so that the same changes are the cheapest on every machine. A reader needs none of this: it
@@ -10,6 +10,7 @@ only adds up columns.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numba
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from services.stego.coding.permutation import keystream
 
 Parities = NDArray[np.uint8]
-"""steps x LANES of 0 and 1; a message is rows x LANES of the same."""
+"""0 and 1, steps x lanes; a message is rows x lanes of the same."""
 Costs = NDArray[np.uint16]
 Columns = NDArray[np.uint16]
 Path = NDArray[np.uint16]
@@ -36,6 +37,11 @@ _STATES = 2**HEIGHT
 _HALF = _STATES // 2
 _UNREACHED = 40000
 _STEPS = 2**14
+"""Steps of one run of the trellis, whose decisions are in memory at once."""
+_ROWS = 128
+"""Rows a run has if it can: the shorter it is, the dearer (0.02 bits an element: 16 rows +15 %, 64 rows +2 %)."""
+_LEAD = 2
+"""Blocks' worth of steps before the first block: a run begins with a choice of changes, as it goes on."""
 _PACKED = 8
 """Steps whose decisions share a word: two bits for each pair of states."""
 
@@ -50,55 +56,71 @@ def columns(key: bytes, nonce: int, steps: int) -> Columns:
     return (drawn & np.uint16(_HALF - 2)) | np.uint16(_HALF | 1)
 
 
+def lanes(elements: int, bits: int) -> int:
+    """Over how many lanes so many bits are best spread in so many elements: few where the runs would get short."""
+    count = LANES
+    while count > 1 and bits < _ROWS * count and elements <= _STEPS * count // 2:
+        count //= 2
+    return count
+
+
 def path(steps: int) -> Path:
     """Memory for the decisions of a trellis of so many steps, to be used again and again: at most 64 MiB."""
-    return np.empty((min(steps, _STEPS) // _PACKED + 2, _HALF, LANES), np.uint16)
+    return np.empty((min(steps, _STEPS) // _PACKED + 1, _HALF, LANES), np.uint16)
 
 
 def extract(parities: Parities, columns: Columns, rows: int) -> Parities:
-    """The message, rows x LANES. Raises ValueError for more rows than steps."""
-    message = np.zeros((rows, LANES), np.uint8)
-    for steps, part in _segments(len(parities), rows):
-        message[part] = _syndrome(parities[steps], columns[steps], part.stop - part.start)
+    """The message, rows x lanes. Raises ValueError where it has more rows than the steps can carry."""
+    message = np.zeros((rows, parities.shape[1]), np.uint8)
+    for steps, part, ends in _runs(len(parities), rows):
+        message[part] = _syndrome(parities[steps], columns[steps], ends)
     return message
 
 
 def changes(parities: Parities, costs: Costs, columns: Columns, message: Parities, path: Path) -> Parities:
-    """Which parities to change (1) so that they spell the message, at the least sum of costs in each segment.
+    """Which parities to change (1) so that they spell the message, at the least sum of costs in each lane's run.
 
-    Raises Infeasible where that takes a change that is WET.
+    Raises Infeasible where that takes a change that is WET, ValueError like `extract`.
     """
-    changed = np.zeros_like(parities)
     target = message ^ extract(parities, columns, len(message))
-    for steps, part in _segments(len(parities), len(message)):
-        ends = _ends(steps.stop - steps.start, part.stop - part.start)
-        _viterbi(costs[steps], columns[steps].astype(np.int64), ends, target[part], path, changed[steps])
+    changed = np.zeros((len(parities), LANES), np.uint8)
+    all_costs, all_target = _widened(costs), _widened(target)
+    for steps, part, ends in _runs(len(parities), len(message)):
+        _viterbi(all_costs[steps], columns[steps].astype(np.int64), ends, all_target[part], path, changed[steps])
+    changed = changed[:, : parities.shape[1]]
     if np.any(costs[changed.astype(bool)] == WET) or np.any(extract(changed, columns, len(message)) != target):
         raise Infeasible
     return changed
 
 
-def _segments(steps: int, rows: int) -> Iterator[tuple[slice, slice]]:
-    """Steps and rows of one run of the trellis after another, so that its memory doesn't grow with the picture."""
-    if rows > steps:
-        raise ValueError(f"{rows} rows need as many steps, and there are {steps}")
-    runs = -(-steps // _STEPS)
-    for run in range(runs):
-        part = slice(rows * run // runs, rows * (run + 1) // runs)
+def _widened(values: Any) -> Any:
+    """The same for all LANES, of which the last may idle."""
+    idle = LANES - values.shape[1]
+    return np.pad(values, ((0, 0), (0, idle))) if idle else values
+
+
+def _runs(steps: int, rows: int) -> Iterator[tuple[slice, slice, NDArray[np.int64]]]:
+    """(steps, rows, end of each row's block) of one run after another: memory doesn't grow with the picture."""
+    count = -(-steps // _STEPS)
+    for run in range(count):
+        part = slice(rows * run // count, rows * (run + 1) // count)
+        span = slice(steps * run // count, steps * (run + 1) // count)
         if part.start < part.stop:
-            yield slice(steps * run // runs, steps * (run + 1) // runs), part
+            yield span, part, _ends(span.stop - span.start, part.stop - part.start)
 
 
 def _ends(steps: int, rows: int) -> NDArray[np.int64]:
-    """The step behind each row's block: blocks are as even as whole numbers allow."""
-    return np.arange(1, rows + 1) * steps // rows
+    """The step behind each row's block: blocks are as even as whole numbers allow, but for the first."""
+    if rows + _LEAD > steps:
+        raise ValueError(f"{steps} steps can't carry {rows} rows")
+    lead = _LEAD * steps // (rows + _LEAD)
+    return lead + np.arange(1, rows + 1) * (steps - lead) // rows
 
 
-def _syndrome(parities: Parities, columns: Columns, rows: int) -> Parities:
-    ends = _ends(len(parities), rows)
-    products = columns[: ends[-1], None] * parities[: ends[-1]]
-    sums = np.bitwise_xor.reduceat(products, np.concatenate(([0], ends[:-1])), axis=0)
-    message = np.zeros((rows, LANES), np.uint16)
+def _syndrome(parities: Parities, columns: Columns, ends: NDArray[np.int64]) -> Parities:
+    rows = ends.size
+    sums = np.bitwise_xor.reduceat(columns[:, None] * parities, np.concatenate(([0], ends[:-1])), axis=0)
+    message = np.zeros(sums.shape, np.uint16)
     for bit in range(min(HEIGHT, rows)):
         message[bit:] ^= (sums[: rows - bit] >> np.uint16(bit)) & np.uint16(1)
     return message.astype(np.uint8)
