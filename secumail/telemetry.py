@@ -42,6 +42,8 @@ ATTRIBUTES = frozenset(
         "secumail.mail.generation",
         "secumail.attempt",
         "secumail.command",
+        "secumail.done",
+        "secumail.of",
     }
 )
 
@@ -161,6 +163,11 @@ def failed(span: Span, error_type: str) -> None:
     """Mark a span as failed by a code; never by an exception's text, which might quote a mail."""
     span.set_status(StatusCode.ERROR)
     span.set_attribute("error.type", error_type)
+
+
+def progress(name: str, done: int, of: int) -> None:
+    """An event of the current span: how much of something long is done."""
+    trace.get_current_span().add_event(name, {"secumail.done": done, "secumail.of": of})
 
 
 def _unrecorded(context: otel_context.Context | None) -> Span:

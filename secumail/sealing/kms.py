@@ -32,7 +32,7 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
     "auth": ("auth.transport", "auth.credentials", "auth.profiles", "auth.directory", "address"),
     "dlp": ("dlp.transport", "dlp.lists"),
     "crypto": ("crypto.transport", "crypto.signing", "crypto.authority", "address"),
-    "stego": ("stego.transport",),
+    "stego": ("stego.transport", "stego.covers"),
     "delivery": ("delivery.transport", "delivery.audit"),
 }
 """Which service holds which scopes. `address` turns an address into its look-up key."""

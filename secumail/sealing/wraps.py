@@ -59,6 +59,7 @@ WRAPS: tuple[Wraps, ...] = (
     Wraps("crypto.signing", "openpgp_keys", "sealed"),
     Wraps("crypto.signing", "peers", "sealed"),
     Wraps("dlp.lists", "lists", "key", "lists/{_id}"),
+    Wraps("stego.covers", "covers", "key", "cover/{_id}"),
 )
 
 AUTHORITY = "crypto.authority"

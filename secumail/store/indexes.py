@@ -64,6 +64,8 @@ INDEXES: Mapping[str, Sequence[Index]] = {
         Index((("expires", 1),), {"expireAfterSeconds": 0}),
     ),
     "lists": (),
+    "covers": (Index((("at", 1),)), Index((("mail", 1),), _where("mail"))),
+    "covers_used": (Index((("pairs", 1),)), Index((("mail", 1),))),
     "audit": (),
     "acts": (Index((("unsealed", 1), ("at", 1)), _where("unsealed")),),
     "blobs.files": (Index((("filename", 1), ("uploadDate", 1))),),

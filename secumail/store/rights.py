@@ -45,6 +45,7 @@ RIGHTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "openpgp_keys": _OWN,
         "peers": _OWN,
     },
-    "stego": {**_SPOOL, "directory": _READ},
+    # A used cover is never changed, and forgotten only where its mail went out in no picture.
+    "stego": {**_SPOOL, "directory": _READ, "covers": _OWN, "covers_used": ("find", "insert", "remove")},
     "delivery": {**_SPOOL, "entries": ("insert",), "directory": _READ, "audit": _ADD, "acts": _OWN},
 }  # fmt: skip
