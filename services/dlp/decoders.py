@@ -31,7 +31,7 @@ _WRAPPED = re.compile(r"[A-Za-z0-9+/_=-]{1,}+")
 
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _QUOTED = re.compile(r"=[0-9A-Fa-f]{2}")
-_SOFT_BREAK = re.compile(r"=[ \t]{0,8}+\r?\n")
+_SOFT_BREAK = re.compile(r"(?<!=)=[ \t]{0,8}+\r?\n")  # behind another it is a line of them
 _TAG = re.compile(r"<(?:!--|/?[A-Za-z]{1,12}[\s/>])|&[#A-Za-z]")
 _ESCAPE = re.compile(
     r"\\u\{0{0,4}+([0-9A-Fa-f]{1,6})\}|\\[uU]0{0,4}+([0-9A-Fa-f]{2,5})(?![0-9A-Fa-f])|\\u([0-9A-Fa-f]{4})"

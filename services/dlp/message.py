@@ -15,11 +15,13 @@ from email.message import Message as Mime
 from email.parser import BytesParser
 from email.policy import Compat32
 from enum import StrEnum
+from functools import cached_property
 from itertools import count
 
 from services.dlp.attachments import Attachment
 from services.dlp.charsets import decode, header_text
 from services.dlp.findings import Hit
+from services.dlp.layers import Unfolded, unfold
 from services.dlp.links import lying
 from services.dlp.markup import split
 
@@ -58,7 +60,7 @@ class Unreadable(StrEnum):
 Alternative = tuple[int, int] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Passage:
     """One decoded text of the mail, named as a reviewer knows it: `subject`, `body`, `attachment 2`.
 
@@ -69,6 +71,11 @@ class Passage:
     name: str
     text: str
     alternative: Alternative = None
+
+    @cached_property
+    def unfolded(self) -> Unfolded:
+        """The text with all that is encoded in it, for every detector."""
+        return unfold(self.text)
 
 
 @dataclass(frozen=True, slots=True)

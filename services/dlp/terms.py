@@ -8,28 +8,32 @@ letter, a digit or a mark) and anything else, and at every character of a script
 """
 
 import math
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate, chain
 
+import numpy as np
 from ahocorasick_rs import AhoCorasick, MatchKind
+from numpy.typing import NDArray
 
-from services.dlp.decoders import blocks, unescape
+from services.dlp.layers import Layer
 from services.dlp.lookalikes import bare
 from services.dlp.message import Passage
-from services.dlp.views import LOOKALIKES, PLAIN, SHORTEST, readings, skeleton, spelling
-from services.dlp.words import count_words, fold, joined
+from services.dlp.views import LOOKALIKES, PLAIN, SEAM, SHORTEST, Flags, edges, readings, skeleton, spelling
+from services.dlp.words import count_words, fold
 
 __all__ = ["Matcher", "Occurrence", "count_words", "fold"]
 
 # Matches of one call become one list: windows keep it small however long the passage and dense the words.
-WINDOW = 1 << 20
+WINDOW = 1 << 18
 # Patterns of one automaton: building it takes about 2 s. With 50,000 it would be 0.2 s, but a search in a million
 # patterns then took twelve times as long as in a single automaton.
 SHARD = 250_000
-# Encodings within one another that are undone.
-MAX_DEPTH = 4
+# Texts are searched together, as that is quicker, up to so many characters.
+BATCH = 1 << 20
 
 Tally = Counter[tuple[int, str]]
 """How often a term stands in a text, by term and view."""
@@ -64,6 +68,7 @@ class Matcher:
         self._terms = terms
         self._long = [term for term, bone in enumerate(bones) if len(bone) >= SHORTEST]
         self._short = [term for term, bone in enumerate(bones) if len(bone) < SHORTEST]
+        self._longest = max(map(len, bones), default=0)
         self._by_bones = _Automaton([bones[term] for term in self._long])
         self._by_words = _Automaton([fold(terms[term]) for term in self._short])
 
@@ -82,12 +87,13 @@ class Matcher:
         W_t is 0 in a mail of nothing but the term, and falls again once the term is more than a third of the
         words: so it ranks and explains, and a term's threshold of occurrences holds a mail by itself.
         """
-        tallies = [self._tally(passage.text) for passage in passages]
+        seen = self._seen(passages)
+        tallies = [_tally(passage.unfolded.layer, seen) for passage in passages]
         if not any(tallies):
             return ()
         totals = _together(passages, [_by_term(tally) for tally in tallies])
         plain = _together(passages, [{t: n for (t, view), n in tally.items() if not view} for tally in tallies])
-        words = _together(passages, [{0: count_words(fold(passage.text))} for passage in passages])[0]
+        words = _together(passages, [{0: count_words(passage.unfolded.layer.folded)} for passage in passages])[0]
         found = [
             Occurrence(term, place, here, totals[term], here * math.log(max(words / frequency, 1.0)), view)
             for place, tally in enumerate(tallies)
@@ -98,53 +104,60 @@ class Matcher:
 
     def count(self, folded: str) -> Counter[int]:
         """Occurrences of each term as it is, by its id, in a folded text; occurrences may overlap."""
-        return Counter({term: count for (term, view), count in self._seen(folded).items() if not view})
+        (tally,) = self._search([folded])
+        return Counter({term: count for (term, view), count in tally.items() if not view})
 
-    def _tally(self, text: str, depth: int = 0) -> Tally:
-        """Occurrences in a text and in the texts encoded in it, each counted once."""
-        tally = self._seen(fold(text))
-        if depth < MAX_DEPTH:
-            for name, block in blocks(text):
-                hidden: Tally = Counter()
-                for one in block:
-                    _raise(hidden, name, self._tally(one, depth + 1))
-                tally.update(hidden)
-            names, unescaped = unescape(text)
-            if names:
-                _raise(tally, ", ".join(names), self._tally(unescaped, depth + 1))
-        return tally
+    def _seen(self, passages: Sequence[Passage]) -> dict[Layer, Tally]:
+        """Occurrences in each layer of each passage, of what it says itself."""
+        layers = [layer for passage in passages for layer in passage.unfolded.layer]
+        found: dict[Layer, Tally] = {}
+        for batch in _batches(layers):
+            tallies = self._search([layer.folded for layer in batch])
+            for layer, tally in zip(batch, tallies, strict=True):
+                found[layer] = Counter({(term, _chain(layer.view, view)): n for (term, view), n in tally.items()})
+        return found
 
-    def _seen(self, folded: str) -> Tally:
-        """Occurrences in a folded text that has nothing encoded."""
-        tally: Tally = Counter()
-        if not folded.isascii():
-            folded = folded.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
-        for number, start, end in self._by_words.matches(folded):
-            if not (joined(folded, start) or joined(folded, end)):
-                tally[self._short[number], PLAIN] += 1
-        if not folded.isascii() and self._short:
-            undone = bare(folded)
-            if undone != folded:
-                seen = self._by_words.matches(undone)
-                whole = (n for n, start, end in seen if not (joined(undone, start) or joined(undone, end)))
-                _raise(tally, LOOKALIKES, Counter((self._short[number], PLAIN) for number in whole))
+    def _search(self, folded: Sequence[str]) -> list[Tally]:
+        """Occurrences in each of several folded texts that have nothing encoded."""
+        tallies: list[Tally] = [Counter() for _ in folded]
+        text = "".join(f"{one}{SEAM}" for one in folded)
+        ends = list(accumulate(len(one) + len(SEAM) for one in folded))
+        if self._short:
+            self._see_whole(text, ends, tallies)
         if self._long:
-            self._see_disguised(folded, tally)
-        return tally
+            self._see_disguised(text, ends, tallies)
+        return tallies
 
-    def _see_disguised(self, folded: str, tally: Tally) -> None:
+    def _see_whole(self, text: str, ends: list[int], tallies: list[Tally]) -> None:
+        """Terms too short to be told by their skeleton."""
+        for number, start, _ in _each(self._by_words.matches(text, *edges(text))):
+            tallies[bisect_right(ends, start)][self._short[number], PLAIN] += 1
+        if text.isascii():
+            return
+        for tally, one in zip(tallies, text.split(SEAM), strict=False):
+            undone = bare(one)
+            if undone != one:
+                whole = (number for number, _, _ in _each(self._by_words.matches(undone, *edges(undone))))
+                _raise(tally, Counter((self._short[number], LOOKALIKES) for number in whole))
+
+    def _see_disguised(self, text: str, ends: list[int], tallies: list[Tally]) -> None:
+        every = readings(text, self._longest)
+        begins = [0, *accumulate(len(reading.bones) for reading in every)]
+        bones = "".join(reading.bones for reading in every)
+        opens = np.concatenate([reading.opens for reading in every])
+        closes = np.concatenate([reading.closes for reading in every])
         known: set[tuple[int, int]] = set()
-        for reading in readings(folded):
-            for number, start, end in self._by_bones.matches(reading.bones):
-                term = self._long[number]
-                view = spelling(_folded(self._terms[term]), reading, start, end)
-                if view is None:
-                    continue
-                first, last = reading.places[start], reading.places[end - 1]
-                place = len(folded) - 1 - last if reading.view == "reversed" else first
-                if (term, place) not in known:
-                    known.add((term, place))
-                    tally[term, view] += 1
+        for number, start, end in _each(self._by_bones.matches(bones, opens, closes)):
+            term = self._long[number]
+            which = bisect_right(begins, start) - 1
+            reading, begin = every[which], begins[which]
+            view = spelling(_folded(self._terms[term]), reading, start - begin, end - begin)
+            if view is None:
+                continue
+            place = reading.place(start - begin, end - begin)
+            if (term, place) not in known:
+                known.add((term, place))
+                tallies[bisect_right(ends, place)][term, view] += 1
 
 
 class _Automaton:
@@ -161,21 +174,28 @@ class _Automaton:
         ]
         self._longest = max(map(len, patterns), default=0)
 
-    def matches(self, text: str) -> Iterator[tuple[int, int, int]]:
-        """Every match, overlapping ones as well: the pattern's number, start and end in `text`."""
+    def matches(self, text: str, opens: Flags, closes: Flags) -> Iterator[NDArray[np.int64]]:
+        """Every match that begins where a word may begin (`opens` at its first character) and ends where one may end
+        (`closes` at its last), overlapping ones as well: rows of the pattern's number, start and end in `text`."""
         for first, automaton in self._shards:
             for base in range(0, len(text), WINDOW):
                 window = text[base : base + WINDOW + self._longest]
-                for number, start, end in automaton.find_matches_as_indexes(window, overlapping=True):
-                    if start < WINDOW:
-                        yield first + number, base + start, base + end
+                found = automaton.find_matches_as_indexes(window, overlapping=True)
+                rows = np.fromiter(chain.from_iterable(found), np.int64, 3 * len(found)).reshape(-1, 3)
+                rows = rows[rows[:, 1] < WINDOW] + (first, base, base)
+                yield rows[opens[rows[:, 1]] & closes[rows[:, 2] - 1]]
 
 
 _folded = lru_cache(1 << 14)(fold)
 
 
+def _each(matches: Iterable[NDArray[np.int64]]) -> Iterator[tuple[int, int, int]]:
+    for rows in matches:
+        yield from rows.tolist()
+
+
 def _chain(name: str, view: str) -> str:
-    return f"{name}, {view}" if view else name
+    return ", ".join(filter(None, (name, view)))
 
 
 def _by_term(tally: Tally) -> Counter[int]:
@@ -185,15 +205,41 @@ def _by_term(tally: Tally) -> Counter[int]:
     return counts
 
 
-def _raise(tally: Tally, name: str, other: Tally) -> None:
-    """Of two readings of one text the greatest count of each term is taken: add what `other`, which was found by
-    undoing `name`, has more."""
+def _tally(layer: Layer, seen: Mapping[Layer, Tally]) -> Tally:
+    """Occurrences in a layer and in those within it, each counted once."""
+    tally = seen[layer]
+    for block in layer.blocks:
+        hidden: Tally = Counter()
+        for one in block:
+            _raise(hidden, _tally(one, seen))
+        tally.update(hidden)
+    if layer.escaped is not None:
+        _raise(tally, _tally(layer.escaped, seen))
+    return tally
+
+
+def _raise(tally: Tally, other: Tally) -> None:
+    """Of two readings of one text the greatest count of each term is taken: add what `other` has more."""
     missing = _by_term(other) - _by_term(tally)
     for (term, view), count in other.items():
         more = min(count, missing[term])
         if more > 0:
-            tally[term, _chain(name, view)] += more
+            tally[term, view] += more
             missing[term] -= more
+
+
+def _batches(layers: Iterable[Layer]) -> Iterator[list[Layer]]:
+    """Layers to be searched together: those in ASCII, which is quicker, and the others."""
+    batches: dict[bool, list[Layer]] = {True: [], False: []}
+    sizes = Counter[bool]()
+    for layer in layers:
+        plain = layer.text.isascii()
+        if sizes[plain] and sizes[plain] + len(layer.text) > BATCH:
+            yield batches[plain]
+            batches[plain], sizes[plain] = [], 0
+        batches[plain].append(layer)
+        sizes[plain] += len(layer.text)
+    yield from filter(None, batches.values())
 
 
 def _together(passages: Sequence[Passage], counts: Sequence[Mapping[int, int]]) -> Counter[int]:

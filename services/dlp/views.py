@@ -7,14 +7,19 @@ more, rot13 and backwards, are skeletons as well. So an occurrence is found once
 explains it.
 """
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import chain, compress, repeat
+from itertools import compress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from services.dlp.decoders import rot13
 from services.dlp.lookalikes import BARE, bare
-from services.dlp.words import in_word, joined
+from services.dlp.words import in_word, joined, unspaced
 
 # Letters and digits a term needs: to be searched by its skeleton at all; to be looked for in rot13 and backwards
 # ("drawer" is "reward"); to be found whatever its spacing ("therapist").
@@ -30,36 +35,31 @@ _SPELLINGS = LOOKALIKES, INVISIBLE, LEET, SPACING = (
     "digits for letters",
     "other spacing",
 )
+# Stands behind each of several texts that are searched as one: neither a folded text nor a skeleton has a line end.
+SEAM = " \n "
 _SYMBOLS = {"!": "i", "|": "i", "$": "s", "@": "a", "+": "t"}
 _CLASSES = str.maketrans("l1035478q962", "iioesatbgggz")
-_SEPARATORS = bytes(b for b in range(128) if not chr(b).isalnum())
 _TO_CLASS = bytes.maketrans(b"l1035478q962", b"iioesatbgggz")
-_IS_LETTER = bytes(chr(b).isalnum() and b < 0x80 for b in range(256))
-_FROM_SYMBOLS = str.maketrans(_SYMBOLS)
+_SEPARATORS = bytes(b for b in range(128) if not chr(b).isalnum() and b != 0x0A)
+_ROT13 = np.array([ord(rot13(chr(b))) for b in range(128)], np.uint8)
+_LETTERS_OF_SYMBOLS = np.array([ord(_SYMBOLS.get(chr(b), chr(b))) for b in range(128)], np.uint8)
+
+Codes = NDArray[np.unsignedinteger[Any]]  # one or four bytes each
+Flags = NDArray[np.bool_]
+Places = NDArray[np.int32]
 
 
 class _Bones(dict[int, str]):
     """A table for `str.translate`: what is left of a character in a skeleton. It fills itself."""
 
     def __missing__(self, point: int) -> str:
-        bones = "".join(filter(in_word, bare(chr(point)))).translate(_CLASSES)
+        bones = "\n" if point == 0x0A else "".join(filter(in_word, bare(chr(point)))).translate(_CLASSES)
         if len(self) < 8192:
             self[point] = bones
         return bones
 
 
-class _Sizes(dict[int, str]):
-    """How many bones a character leaves, as the character of that number."""
-
-    def __missing__(self, point: int) -> str:
-        size = chr(len(_BONES[point]))
-        if len(self) < 8192:
-            self[point] = size
-        return size
-
-
 _BONES = _Bones()
-_SIZES = _Sizes()
 
 
 def skeleton(folded: str) -> str:
@@ -69,36 +69,168 @@ def skeleton(folded: str) -> str:
     return folded.translate(_BONES)
 
 
+# For each character: what it is and, in sixteens, how many bones it leaves (one, or more); and the first of them.
+_IN_WORD, _UNSPACED, _SHOWN, _KNOWN, _BONE, _BONES_MORE = 1, 2, 4, 8, 16, 32
+_TRAITS = np.zeros(sys.maxunicode + 1, np.uint8)
+_FIRST = np.zeros(sys.maxunicode + 1, np.uint32)
+
+
+def _learn(points: Iterable[int]) -> None:
+    for point in points:
+        character, bones = chr(point), _BONES[point]
+        _FIRST[point] = ord(bones[0]) if bones else 0
+        _TRAITS[point] = (
+            _KNOWN
+            + _BONE * bool(bones)
+            + _BONES_MORE * (len(bones) > 1)
+            + _SHOWN * bool(bare(character))
+            + _UNSPACED * unspaced(character)
+            + _IN_WORD * in_word(character)
+        )
+
+
+_learn(range(128))
+
+
+def _codes(text: str) -> Codes:
+    if text.isascii():
+        return np.frombuffer(text.encode("ascii"), np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)
+
+
+def _traits(codes: Codes) -> NDArray[np.uint8]:
+    traits = _TRAITS[codes]
+    if codes.dtype != np.uint8 and not traits.all():
+        _learn(np.unique(codes[traits == 0]).tolist())
+        traits = _TRAITS[codes]
+    return traits
+
+
+def _changed(codes: Codes, table: NDArray[np.uint8]) -> Codes:
+    """With the ASCII characters as the table has them."""
+    if codes.dtype == np.uint8:
+        return table[codes]
+    return np.where(codes < 128, table[codes & 127], codes)
+
+
+def _bones(codes: Codes, traits: NDArray[np.uint8]) -> tuple[Codes, Places]:
+    """The skeleton of a text, and where in the text each character of it comes from."""
+    places = np.flatnonzero(traits & _BONE).astype(np.int32)
+    more = codes[traits & _BONES_MORE != 0]
+    if not len(more):
+        return _FIRST[codes[places]].astype(codes.dtype), places
+    of = {point: np.array(list(map(ord, _BONES[point])), np.uint32) for point in np.unique(more).tolist()}
+    sizes = np.where(traits & _BONE, 1, 0)
+    for point, bones in of.items():
+        sizes[codes == point] = len(bones)
+    places = np.repeat(np.arange(len(codes), dtype=np.int32), sizes)
+    found, begins = _FIRST[codes[places]], np.cumsum(sizes) - sizes
+    for point, bones in of.items():
+        for nth, bone in enumerate(bones):
+            found[begins[codes == point] + nth] = bone
+    return found, places
+
+
+def bones(folded: str) -> tuple[Codes, Places]:
+    """The skeleton of a folded text as code points, and where in the text each comes from."""
+    codes = _codes(folded)
+    return _bones(codes, _traits(codes))
+
+
+def edges(text: str) -> tuple[Flags, Flags]:
+    """For each character of a text, whether a word may begin with it, and whether one may end with it."""
+    edge = _edges(_traits(_codes(text)))
+    return edge[:-1], edge[1:]
+
+
+def _edges(traits: NDArray[np.uint8]) -> Flags:
+    """For each place in a text, its end included, whether no word goes on over it."""
+    word, alone = traits & _IN_WORD, traits & _UNSPACED
+    edge = np.ones(len(traits) + 1, np.bool_)
+    edge[1:-1] = (word[1:] & word[:-1] == 0) | (alone[1:] | alone[:-1] != 0)
+    return edge
+
+
 @dataclass(frozen=True)
 class Reading:
-    """One way to read a folded text: the view it is (PLAIN, "rot13", "reversed"), the text so read, its skeleton."""
+    """One way to read a folded text: the view it is (PLAIN, "rot13", "reversed") and the text's skeleton in it.
+
+    `opens` and `closes` say for each character of the skeleton whether a word may begin or end there.
+    """
 
     view: str
-    text: str
+    folded: str
     bones: str
+    opens: Flags
+    closes: Flags
+    seats: Places
     symbols: bool = False
 
     @cached_property
-    def places(self) -> list[int]:
-        """Where in the text each character of the skeleton comes from."""
-        text = self.text.translate(_FROM_SYMBOLS) if self.symbols else self.text
-        if text.isascii():
-            return list(compress(range(len(text)), text.encode("ascii").translate(_IS_LETTER)))
-        sizes = text.translate(_SIZES).encode("latin-1")
-        if max(sizes) == 1:
-            return list(compress(range(len(text)), sizes))
-        return list(chain.from_iterable(map(repeat, range(len(text)), sizes)))
+    def text(self) -> str:
+        """The text as it is read."""
+        if self.view == "reversed":
+            return self.folded[::-1]
+        return rot13(self.folded) if self.view else self.folded
+
+    @cached_property
+    def places(self) -> Places:
+        """Where in `text` each character of the skeleton comes from."""
+        return len(self.folded) - 1 - self.seats[::-1] if self.view == "reversed" else self.seats
+
+    def place(self, start: int, end: int) -> int:
+        """Where in the folded text that begins of which this part of the skeleton is."""
+        return int(self.seats[len(self.bones) - end if self.view == "reversed" else start])
 
 
-def readings(folded: str) -> Iterator[Reading]:
-    """The readings of a text that has no term hidden by an encoding; those are texts of their own (decoders.py)."""
-    plain = skeleton(folded)
-    yield Reading(PLAIN, folded, plain)
+def readings(folded: str, longest: int) -> list[Reading]:
+    """The readings of a text that has no term hidden by an encoding; those are texts of their own (layers.py).
+
+    `longest` is the length of the longest skeleton that is looked for: where symbols may be letters, that matters only
+    near symbols.
+    """
+    codes = _codes(folded)
+    traits = _traits(codes)
+    edge = _edges(traits)
+    opens, closes = edge[:-1], edge[1:]
+    if codes.dtype != np.uint8:  # characters that do not show part no words
+        shown = np.flatnonzero(traits & _SHOWN)
+        apart = _edges(traits[shown])
+        opens, closes = opens.copy(), closes.copy()
+        opens[shown] |= apart[:-1]
+        closes[shown] |= apart[1:]
+    found, places = _bones(codes, traits)
+    plain, begins, ends = _text(found), opens[places], closes[places]
+    # Rot13 changes letters for letters: none comes, none goes.
+    turned, _ = _bones(_changed(codes, _ROT13), traits)
+    every = [
+        Reading(PLAIN, folded, plain, begins, ends, places),
+        Reading("rot13", folded, _text(turned), begins, ends, places),
+        Reading("reversed", folded, plain[::-1], ends[::-1], begins[::-1], places),
+    ]
     if any(symbol in folded for symbol in _SYMBOLS):
-        yield Reading(PLAIN, folded, skeleton(folded.translate(_FROM_SYMBOLS)), symbols=True)
-    turned = rot13(folded)
-    yield Reading("rot13", turned, skeleton(turned))
-    yield Reading("reversed", folded[::-1], plain[::-1])
+        found, places = _near_symbols(codes, longest)
+        every.append(Reading(PLAIN, folded, _text(found), opens[places], closes[places], places, symbols=True))
+    return every
+
+
+def _near_symbols(codes: Codes, longest: int) -> tuple[Codes, Places]:
+    """The skeleton with symbols as letters, as far as a match of this length may have one in it; line ends part what is
+    left."""
+    spelled = _changed(codes, _LETTERS_OF_SYMBOLS)
+    found, places = _bones(spelled, _traits(spelled))
+    at = np.flatnonzero((spelled != codes)[places])
+    reach = np.zeros(len(found) + 1, np.int32)
+    np.add.at(reach, np.maximum(at - longest + 1, 0), 1)
+    np.add.at(reach, np.minimum(at + longest, len(found)), -1)
+    near = np.cumsum(reach[:-1]) > 0
+    left = np.append(False, near[:-1] & ~near[1:])  # the first character that is left out stands for the rest
+    found[left] = 0x0A
+    return found[near | left], places[near | left]
+
+
+def _text(codes: Codes) -> str:
+    return codes.tobytes().decode("ascii" if codes.dtype == np.uint8 else "utf-32-le")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +250,23 @@ def spelling(term: str, reading: Reading, start: int, end: int) -> str | None:
     text, size = reading.text, end - start
     if reading.view and size < TURNED:
         return None
-    first, last = reading.places[start], reading.places[end - 1] + 1
-    lead = _lead(term)
-    place = first - lead
+    first, last = int(reading.places[start]), int(reading.places[end - 1]) + 1
+    place = first - _lead(term)
     if place >= 0 and text.startswith(term, place) and not (joined(text, place) or joined(text, place + len(term))):
         return reading.view
-    if last - first > size * MAX_GAP or (reading.view and size < LONG) or _within_word(text, first, last):
+    if (reading.view and size < LONG) or _within_word(text, first, last):
         return None
-    disguises = _disguises(_letters(term), _letters(text[first:last], reading.symbols))
+    found = text[first:last] if last - first <= size * MAX_GAP else _closed_up(text, reading.places[start:end])
+    disguises = _disguises(_letters(term), _letters(found, reading.symbols))
     return ", ".join(filter(None, (reading.view, *disguises))) if disguises else None
+
+
+def _closed_up(text: str, places: NDArray[np.int32]) -> str:
+    """The letters at these places, of what stands between them no more than matters."""
+    return "".join(
+        text[here : min(here + 1 + MAX_GAP, after)]
+        for here, after in zip(places.tolist(), [*places[1:].tolist(), int(places[-1]) + 1], strict=True)
+    )
 
 
 def _within_word(text: str, first: int, last: int) -> bool:
@@ -173,8 +313,9 @@ def _disguises(term: list[_Letter], found: list[_Letter]) -> tuple[str, ...]:
 def _may_be_spaced(gaps: list[tuple[str, str]], long: bool) -> bool:
     """Whether these separators (in the term, in the text), letter by letter, leave it the same words."""
     if long:
-        return all(len(theirs) <= MAX_GAP for _, theirs in gaps)
-    if all(0 < len(theirs) <= 3 for _, theirs in gaps):
+        return True
+    between = {theirs for _, theirs in gaps}
+    if "" not in between and (len(between) == 1 or max(map(len, between)) <= 3):
         return True  # spelled out, s e c r e t
     return all(
         theirs == " " or (theirs != "" and " " not in theirs)
@@ -188,7 +329,7 @@ def _shown(gap: str) -> str:
     return gap if gap.isascii() else "".join(filter(bare, gap))
 
 
-@lru_cache(1024)
+@lru_cache(1 << 14)
 def _lead(term: str) -> int:
     """How many characters stand before the first that leaves bones."""
     return next(place for place, character in enumerate(term) if _BONES[ord(character)])

@@ -44,6 +44,11 @@ def joined(text: str, place: int) -> bool:
     return in_word(left) and in_word(right) and not _IS_UNSPACED.search(left + right)
 
 
+def unspaced(character: str) -> bool:
+    """Whether its script has no spaces, so that each character is a word."""
+    return _IS_UNSPACED.match(character) is not None
+
+
 def in_word(character: str) -> bool:
     """Whether words consist of such characters: letters, digits and marks."""
     return character.isalnum() or (character > "\x7f" and unicodedata.category(character).startswith("M"))
