@@ -17,11 +17,14 @@ ARG SERVICE
 LABEL org.opencontainers.image.title="secumail/${SERVICE}" \
       org.opencontainers.image.licenses="Apache-2.0"
 
-# Archives other than zip and tar are read by libarchive, in dlp's child processes alone. Its version is the one of the
-# base image's release, with that release's security updates.
+# Archives other than zip and tar are read by libarchive, the words in pictures by tesseract, both in dlp's child
+# processes alone. Their versions are those of the base image's release, with that release's security updates.
 # hadolint ignore=DL3008
 RUN if [ "${SERVICE}" = dlp ]; then \
-        apt-get update && apt-get install --yes --no-install-recommends libarchive13 && rm -rf /var/lib/apt/lists/*; \
+        apt-get update \
+        && apt-get install --yes --no-install-recommends \
+            libarchive13 tesseract-ocr tesseract-ocr-eng tesseract-ocr-deu \
+        && rm -rf /var/lib/apt/lists/*; \
     fi
 
 COPY --from=requirements /opt/secumail /opt/secumail

@@ -20,11 +20,13 @@ MEMORY = 2 << 30
 class Extractor:
     """An `Extract` that reads in other processes. Safe to call from several threads, of which some then wait.
 
-    `wall` is in seconds for a job, `memory` in bytes of address space for a process.
+    `wall` is in seconds for a job, `memory` in bytes of address space for a process. With `languages` ("eng+deu")
+    the words in pictures are read, which may take two thirds of `wall`; without, such pictures wait.
     """
 
-    def __init__(self, processes: int = 2, wall: float = WALL, memory: int = MEMORY) -> None:
-        arguments = str(memory), str(min(Limits().seconds, wall * 2 / 3))
+    def __init__(self, processes: int = 2, wall: float = WALL, memory: int = MEMORY, languages: str = "") -> None:
+        seconds = wall * 2 / 3 if languages else min(Limits().seconds, wall * 2 / 3)
+        arguments = str(memory), str(seconds), languages
         self._pool = Pool(processes, lambda: Confined("services.dlp.extraction.worker", arguments, wall=wall))
         self.warm = self._pool.warm
         self.close = self._pool.close

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 
 from pypdf import PdfReader
@@ -20,6 +21,7 @@ from pypdf.generic import (
     TextStringObject,
 )
 
+from services.dlp.extraction.ocr import MAX_PIXELS, WAITS, is_small, words_in
 from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
 from services.dlp.extraction.texts import runs
 from services.dlp.files.types import is_text, text_of
@@ -85,14 +87,13 @@ def _document(reader: PdfReader, budget: Budget) -> Iterator[Piece]:
         if isinstance(found, StreamObject) and number not in contents:
             streams.append((number, found))
     yield Text("properties, annotations and fields", "\n".join(dict.fromkeys(strings)))
-    pictures = 0
     for number, stream in streams:
         budget.check()
         subtype, kind = str(stream.get("/Subtype", "")), str(stream.get("/Type", ""))
         if kind in _STRUCTURE or number in fonts:
             continue
         if subtype == "/Image":
-            pictures += 1
+            yield from _picture(number, stream, budget)
             continue
         content = stream.get_data()
         budget.take(len(content))
@@ -104,8 +105,29 @@ def _document(reader: PdfReader, budget: Budget) -> Iterator[Piece]:
                 yield Text(f"drawing {number}", drawn)
         elif not content.lstrip().startswith(b"/CIDInit"):
             yield Inner(f"stream {number}", content, part=True, expected=True)
-    if pictures:
-        yield Trouble("picture", f"{pictures} pictures" if pictures > 1 else "1 picture", score=0.5)
+
+
+def _picture(number: int, stream: StreamObject, budget: Budget) -> Iterator[Piece]:
+    """The words in a picture, whether or not a page shows it; a mask of transparency is a picture as well."""
+    sides = [stream.get(side, 0) for side in ("/Width", "/Height")]
+    width, height = (int(side) if isinstance(side, int) else 0 for side in sides)
+    if is_small(width, height):
+        yield Trouble("small-picture", f"picture {number}", score=0.3)
+    elif not budget.limits.languages:
+        yield Trouble(WAITS, f"picture {number}", score=0.5)
+    elif width * height > MAX_PIXELS:
+        yield Trouble("ocr-too-big", f"picture {number}")
+    else:
+        try:
+            picture = stream.decode_as_image()
+        except Exception:
+            # The decoders of a dozen formats raise what they like; some need programs that aren't there.
+            picture = None
+        if picture is None:
+            yield Trouble("ocr-failed", f"picture {number}")
+            return
+        for piece in words_in(picture, budget):
+            yield replace(piece, name=f"picture {number}, {piece.name}".rstrip(", "))
 
 
 def _objects(reader: PdfReader) -> Iterator[tuple[int, PdfObject]]:

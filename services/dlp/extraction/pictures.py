@@ -1,6 +1,6 @@
 """Takes the words out of pictures and recordings: comments, captions, and what stands behind the picture's end.
 
-What the picture shows and the recording says isn't read: a trouble of half weight says so.
+The words a picture shows are `ocr`'s. What a recording says isn't heard: a trouble of half weight says so.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 
 from services.dlp.charsets import decode
+from services.dlp.extraction import ocr
 from services.dlp.extraction.pieces import MEGABYTE, Budget, Inner, Piece, Text, Trouble
 from services.dlp.extraction.texts import runs
 
@@ -17,7 +18,7 @@ SEEN = 0.5
 
 
 def read_picture(data: bytes, budget: Budget) -> Iterator[Piece]:
-    yield Trouble("picture", score=SEEN)
+    yield from ocr.words(data, budget)
     if data.startswith(b"\x89PNG"):
         yield from _png(data, budget)
     elif data.startswith(b"\xff\xd8"):
@@ -28,6 +29,13 @@ def read_picture(data: bytes, budget: Budget) -> Iterator[Piece]:
         yield from _riff(data)
     else:
         yield Text("metadata", _likely(runs(data)))
+
+
+def read_drawing(data: bytes, budget: Budget) -> Iterator[Piece]:
+    """Windows metafiles: the letters they draw are written in them."""
+    budget.check()
+    yield Trouble("drawing", score=SEEN)
+    yield Text("letters", runs(data))
 
 
 def read_recording(data: bytes, budget: Budget) -> Iterator[Piece]:

@@ -70,6 +70,10 @@ class Limits:
     text: int = 128 * MEGABYTE
     """Characters of text."""
     seconds: float = 20.0
+    languages: str = ""
+    """In which the words in pictures are looked for ("eng+deu"); without, pictures are left for who reads them."""
+    pictures: int = 40
+    """Pictures, pages and frames of which the words are read."""
 
 
 @dataclass(slots=True)
@@ -80,6 +84,7 @@ class Budget:
     total: int = 0
     members: int = 0
     text: int = 0
+    pictures: int = 0
     began: float = field(default_factory=time.monotonic)
 
     def check(self) -> None:

@@ -18,7 +18,7 @@ from services.dlp.extraction.archives import BEFORE, FORMATS, STREAMS, read_arch
 from services.dlp.extraction.compound import read_compound
 from services.dlp.extraction.outlook import read_tnef
 from services.dlp.extraction.pdf import read_pdf
-from services.dlp.extraction.pictures import SEEN, read_picture, read_recording
+from services.dlp.extraction.pictures import SEEN, read_drawing, read_picture, read_recording
 from services.dlp.extraction.pieces import Budget, Exceeded, Inner, Limits, Piece, Text, Trouble
 from services.dlp.extraction.rtf import read_rtf
 from services.dlp.extraction.texts import read_text, runs
@@ -42,6 +42,8 @@ _READERS: dict[str, _Reader] = {
     "pdf": read_pdf,
     "tnef": read_tnef,
     "rtf": read_rtf,
+    "wmf": read_drawing,
+    "emf": read_drawing,
 }
 """By the kind, or by the container it is built in."""
 _SHOWN_OR_HEARD: dict[Family, _Reader] = {Family.PICTURE: read_picture, Family.MEDIA: read_recording}

@@ -13,18 +13,18 @@ from services.dlp.extraction.pieces import Limits
 from services.dlp.extraction.walk import extract
 
 CPU = 30
-"""Seconds of computing for one mail."""
+"""Seconds of computing for one mail, at the least."""
 
 
 def main() -> None:
-    """`python -m services.dlp.extraction.worker MEMORY SECONDS`, as `child` starts it."""
-    memory, seconds = int(sys.argv[1]), float(sys.argv[2])
+    """`python -m services.dlp.extraction.worker MEMORY SECONDS LANGUAGES`, as `child` starts it."""
+    memory, limits = int(sys.argv[1]), Limits(seconds=float(sys.argv[2]), languages=sys.argv[3])
 
     def work(told: Any, contents: Sequence[bytes]) -> Iterator[Frame]:
-        for found in extract(frames.files_of(told, contents), Limits(seconds=seconds), examine):
+        for found in extract(frames.files_of(told, contents), limits, examine):
             yield frames.of_found(found), ()
 
-    serve(work, memory=memory, cpu=CPU)
+    serve(work, memory=memory, cpu=max(CPU, int(limits.seconds) + 10))
 
 
 if __name__ == "__main__":

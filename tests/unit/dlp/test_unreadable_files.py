@@ -236,7 +236,7 @@ def test_what_no_reader_knows_is_unknown_but_for_pictures_and_recordings() -> No
     assert rules(read(os.urandom(5000))) & {"unknown", "damaged"}
     assert rules(read(b"\x00\x01\x02\x03" * 500)) == {"unknown"}
     picture = read(hiding.png())
-    assert rules(picture) == set() and [h.rule for h in picture if isinstance(h, Hit)] == ["picture"]
+    assert rules(picture) == set() and [h.rule for h in picture if isinstance(h, Hit)] == ["small-picture"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""Reads the words that a picture shows, with tesseract: what is decoded here is bounded, and the process ends in time.
+
+Only the pixels reach tesseract, as a plain grey map: of the formats that hide surprises it decodes none.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from io import BytesIO
+
+from PIL import Image, ImageOps
+
+from services.dlp.extraction.pieces import Budget, Piece, Text, Trouble
+
+TESSERACT = shutil.which("tesseract") or "tesseract"
+WAITS = "picture"
+"""The trouble of a picture that is still to be read: a mail that has one waits for who reads pictures."""
+SMALL = 20_000
+"""Pixels below which a picture is an icon, a logo or a tracker, and is not read; so is a line of less than 24."""
+MAX_PIXELS = 50_000_000
+FRAMES = 8
+"""Frames or pages of one picture that are read."""
+
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "JPEG2000", "ICO", "PPM", "PSD", "AVIF")
+"""What Pillow may decode: nothing that another program renders, and no drawing."""
+_READABLE = 1500
+_LONGEST = 2400
+_SECONDS = 20.0
+"""For one picture."""
+
+
+def is_small(width: int, height: int) -> bool:
+    return width * height < SMALL or min(width, height) < 24
+
+
+def missing(languages: str) -> tuple[str, ...]:
+    """Those of the languages ("eng+deu") that tesseract has no data for; all of them where there is none."""
+    try:
+        listed = subprocess.run([TESSERACT, "--list-langs"], capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return tuple(languages.split("+"))
+    return tuple(one for one in languages.split("+") if one not in listed.stdout.split())
+
+
+def words(data: bytes, budget: Budget) -> Iterator[Piece]:
+    """The words in a picture file, or that it is small, waits to be read, or could not be."""
+    try:
+        with Image.open(BytesIO(data), formats=_FORMATS) as picture:
+            yield from words_in(picture, budget)
+    except Image.DecompressionBombError:
+        yield Trouble("ocr-too-big")
+    except (OSError, ValueError, SyntaxError, EOFError):
+        # Pillow has no name for some formats, and many names for damage.
+        yield Trouble("ocr-failed") if budget.limits.languages else Trouble(WAITS, score=0.5)
+
+
+def words_in(picture: Image.Image, budget: Budget) -> Iterator[Piece]:
+    """The words in all frames of an opened picture."""
+    if is_small(*picture.size):
+        yield Trouble("small-picture", score=0.3)
+    elif not budget.limits.languages:
+        yield Trouble(WAITS, score=0.5)
+    elif picture.width * picture.height > MAX_PIXELS:
+        yield Trouble("ocr-too-big")
+    else:
+        frames = int(getattr(picture, "n_frames", 1))
+        for number in range(min(frames, FRAMES)):
+            if frames > 1:
+                # The first and the last, and what stands evenly between them.
+                picture.seek(number if frames <= FRAMES else number * (frames - 1) // (FRAMES - 1))
+            yield from _frame(picture, budget)
+        if frames > FRAMES:
+            yield Trouble("frames", f"{frames - FRAMES} further frames", score=0.5)
+
+
+def _frame(picture: Image.Image, budget: Budget) -> Iterator[Piece]:
+    budget.pictures += 1
+    if budget.pictures > budget.limits.pictures:
+        yield Trouble("ocr-too-many")
+        return
+    left = budget.limits.seconds - (time.monotonic() - budget.began)
+    try:
+        found = subprocess.run(
+            [TESSERACT, "stdin", "stdout", "-l", budget.limits.languages, "--psm", "1"],
+            input=_grey(picture),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+            check=True,
+            timeout=max(0.1, min(_SECONDS, left)),
+        )
+    except subprocess.TimeoutExpired:
+        yield Trouble("ocr-timeout")
+    except (subprocess.CalledProcessError, OSError):
+        yield Trouble("ocr-failed")
+    else:
+        yield Text("words in the picture", found.stdout.decode("utf-8", "replace"))
+
+
+def _grey(picture: Image.Image) -> bytes:
+    """Upright, on white where it is transparent, small letters enlarged, as a portable grey map."""
+    upright = ImageOps.exif_transpose(picture)
+    if upright.has_transparency_data:
+        seen = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+    grey = upright.convert("L")
+    longest = max(grey.size)
+    if longest < _READABLE:
+        grey = grey.resize((grey.width * 2, grey.height * 2), Image.Resampling.LANCZOS)
+    elif longest > _LONGEST:
+        grey.thumbnail((_LONGEST, _LONGEST))
+    whole = BytesIO()
+    grey.save(whole, "PPM")
+    return whole.getvalue()
