@@ -18,7 +18,7 @@ class Reason:
 _OTHER = Reason("5.0.0", "It could not be delivered; ask your administrator to look at its trace.")
 
 _PICTURE = "5.6.0"
-_PHOTOGRAPH = "Choose a photograph saved as an 8-bit PNG."
+_PHOTOGRAPH = "Choose a photograph: the camera's own JPEG, or one that never was a JPEG, saved as 8-bit PNG."
 
 REASONS: Mapping[str, Reason] = {
     "unknown-recipient": Reason("5.1.1", "There is no such address in this organisation."),
@@ -27,6 +27,11 @@ REASONS: Mapping[str, Reason] = {
     "no-relay": Reason("5.7.1", "This installation does not send mail outside the organisation."),
     "pickup-expired": Reason("5.4.7", "Its pickup expired before the mail was let out. Send it again."),
     "no-key": Reason("5.7.1", "No key of the recipient is known. Add one, or send the mail with a password."),
+    "encryption-required": Reason(
+        "5.7.1",
+        "The organisation lets this mail leave encrypted only, and no key of the recipient is known."
+        " Add one, or send the mail with a password.",
+    ),
     "rejected-by-reviewer": Reason("5.7.1", "A reviewer decided that this mail may not go out."),
     "review-expired": Reason("5.7.1", "No reviewer let this mail go in time. Send it again if it is still wanted."),
     # What a rule of the organisation refuses at once (services/dlp).
@@ -41,22 +46,41 @@ REASONS: Mapping[str, Reason] = {
         "5.7.1", "It holds data about persons that the law protects. Leave out what is not needed."
     ),
     "rule": Reason("5.7.1", "A rule of the organisation does not let mail of this kind out."),
-    # A hidden mail's picture (services/stego) can't carry it.
-    "cover-file-too-large": Reason(_PICTURE, "The picture's file is too large. Scale the picture down."),
-    "cover-too-many-pixels": Reason(_PICTURE, "The picture has too many pixels. Scale it down."),
-    "cover-too-small": Reason(_PICTURE, "The picture is too small to hide a mail. Choose a larger photograph."),
-    "cover-palette": Reason(_PICTURE, f"The picture has a palette of colours, which shows every change. {_PHOTOGRAPH}"),
-    "cover-depth": Reason(_PICTURE, f"The picture has not 8 bits a sample. {_PHOTOGRAPH}"),
-    "cover-animated": Reason(_PICTURE, f"The picture is animated. {_PHOTOGRAPH}"),
-    "cover-transparent": Reason(_PICTURE, "The picture has transparent parts. Flatten it and save it as PNG again."),
-    "cover-smooth": Reason(_PICTURE, "The picture is too smooth: every change shows. Choose one with texture."),
-    "cover-damaged": Reason(_PICTURE, "The picture is cut off or damaged. Fetch the file again, or choose another."),
-    "cover-jpeg": Reason(_PICTURE, f"The picture is a JPEG, which cannot hide a mail. {_PHOTOGRAPH}"),
-    "cover-not-png": Reason(_PICTURE, f"The picture is not a PNG. {_PHOTOGRAPH}"),
-    "payload-too-large": Reason(
-        "5.3.4", "The mail is too long for its picture. Choose one with more pixels, or leave out attachments."
+    # A hidden mail's pictures (services/stego) can't carry it.
+    "cover-file-too-large": Reason(_PICTURE, "A picture's file is too large. Scale the picture down."),
+    "cover-too-many-pixels": Reason(_PICTURE, "A picture has too many pixels. Scale it down."),
+    "cover-together-too-large": Reason(_PICTURE, "The pictures have too many pixels together. Give fewer or smaller."),
+    "cover-memory": Reason(_PICTURE, "A picture takes too much memory to be worked on. Scale it down."),
+    "cover-too-long": Reason(_PICTURE, "A picture takes too long to be worked on. Scale it down."),
+    "cover-unworkable": Reason(_PICTURE, f"A picture could not be worked on. {_PHOTOGRAPH}"),
+    "cover-too-small": Reason(_PICTURE, "A picture is too small to hide a mail. Choose a larger photograph."),
+    "cover-palette": Reason(_PICTURE, f"A picture has a palette of colours, which shows every change. {_PHOTOGRAPH}"),
+    "cover-depth": Reason(_PICTURE, f"A picture has not 8 bits a sample. {_PHOTOGRAPH}"),
+    "cover-colours": Reason(_PICTURE, f"A picture's colours are neither grey nor RGB. {_PHOTOGRAPH}"),
+    "cover-coding": Reason(_PICTURE, f"A JPEG is coded in a way that hardly anybody uses. {_PHOTOGRAPH}"),
+    "cover-animated": Reason(_PICTURE, f"A picture is animated. {_PHOTOGRAPH}"),
+    "cover-transparent": Reason(_PICTURE, "A picture has transparent parts. Flatten it and save it again."),
+    "cover-smooth": Reason(_PICTURE, "A picture is too smooth: every change shows. Choose one with texture."),
+    "cover-no-room": Reason(_PICTURE, "A picture is too small or too smooth for so much. Choose one with texture."),
+    "cover-damaged": Reason(_PICTURE, "A picture is cut off or damaged. Fetch the file again, or choose another."),
+    "cover-jpeg-past": Reason(_PICTURE, "A picture was a JPEG before, which changes would show. Give the JPEG itself."),
+    "cover-lossy": Reason(_PICTURE, f"A picture is a lossy WebP, which changes would show. {_PHOTOGRAPH}"),
+    "cover-format": Reason(_PICTURE, "A file is no picture of a kind that can carry. Give JPEG or PNG photographs."),
+    "cover-twice": Reason(_PICTURE, "The same picture is given twice. Give pictures that differ."),
+    "cover-used": Reason(
+        _PICTURE, "A picture, or one nearly the same, has carried a mail before, and two give both away. Give another."
     ),
-    "carrier-name": Reason(_PICTURE, "The picture's name is no plain file name. Give one such as garden.png."),
+    "cover-library-empty": Reason(
+        _PICTURE, "The organisation's library has no picture left. Give a photograph of your own."
+    ),
+    "cover-library-short": Reason(
+        "5.3.4", "The organisation's pictures are too few or small for the mail. Give photographs of your own."
+    ),
+    "covers-number": Reason(_PICTURE, "A mail is hidden in 1 to 16 pictures."),
+    "payload-too-large": Reason(
+        "5.3.4", "The mail is too long for its pictures. Give more or larger ones, or leave out attachments."
+    ),
+    "carrier-name": Reason(_PICTURE, "A picture's name is no plain file name. Give one such as garden.jpg."),
     "carrier-text": Reason(_PICTURE, "The text beside the picture has characters no mail can hold. Type it anew."),
     "carrier-header": Reason(_PICTURE, "A header field cannot stand in the mail with the picture. Type it anew."),
     "carrier-too-large": Reason("5.3.4", "The picture with the mail in it is too large. Choose one with fewer pixels."),

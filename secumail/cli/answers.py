@@ -3,7 +3,7 @@
 `--json` prints the answers themselves, with every field the API has.
 """
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class SessionBegun(TypedDict):
@@ -100,7 +100,10 @@ class Trace(TypedDict):
 
 
 class Row(TypedDict):
-    """One mail in a list: `id` is the entry in this mailbox, `mail` the mail itself."""
+    """One mail in a list: `id` is the entry in this mailbox, `mail` the mail itself.
+
+    The last four are the quarantine's: what holds it, where it stands, how many people have to release it yet.
+    """
 
     id: str
     mail: str
@@ -114,6 +117,10 @@ class Row(TypedDict):
     to: list[str]
     preview: str
     attachments: int
+    code: NotRequired[str]
+    state: NotRequired[str]
+    missing: NotRequired[int]
+    appealed: NotRequired[bool]
 
 
 class Attachment(TypedDict):
@@ -197,6 +204,22 @@ class FolderCount(TypedDict):
     unseen: int
 
 
+class ReviewerDecision(TypedDict):
+    """What a reviewer did about a held mail."""
+
+    by: str
+    at: str
+    act: str
+    note: str
+
+
+class SendersAppeal(TypedDict):
+    """What the sender of a held mail has to say."""
+
+    at: str
+    text: str
+
+
 class HeldMail(TypedDict):
     """GET /quarantine/{id}."""
 
@@ -207,6 +230,11 @@ class HeldMail(TypedDict):
     findings: list[dict[str, Any]]
     sender: str
     recipients: list[str]
+    state: str | None
+    reviewers: int
+    votes: list[ReviewerDecision]
+    decision: ReviewerDecision | None
+    appeal: SendersAppeal | None
     message: Mail
 
 
@@ -215,6 +243,7 @@ class Decided(TypedDict):
 
     id: str
     done: bool
+    missing: int
     code: str | None
     words: str | None
 

@@ -91,6 +91,8 @@ class Entry:
     meta: bytes
     body: BlobRef | None
     decision: bytes | None = None
+    votes: tuple[bytes, ...] = ()
+    appeal: bytes | None = None
 
     @classmethod
     def new(
@@ -126,6 +128,8 @@ class Entry:
             d["meta"],
             BlobRef.read(body) if body else None,
             d.get("decision"),
+            tuple(d.get("votes", ())),
+            d.get("appeal"),
         )
 
     def document(self) -> dict[str, Any]:
@@ -175,13 +179,19 @@ class Entry:
             raise _damaged() from error
 
 
+Act = Literal["released", "released-encrypted", "voted", "voted-encrypted", "rejected"]
+
+
 @dataclass(frozen=True)
 class Decision:
-    """What a reviewer decided on a held mail, and why. `by` is an address: sealed to the group like the mail."""
+    """What a reviewer decided on a held mail, and why. `by` is an address: sealed to the group like the mail.
+
+    voted: the first of two releases, where two reviewers are needed. encrypted: on condition that it leaves so only.
+    """
 
     by: str
     at: datetime
-    act: Literal["released", "rejected"]
+    act: Act
     note: str
 
     def __repr__(self) -> str:
@@ -190,18 +200,46 @@ class Decision:
     def seal(self, entry: "Entry", owner: PublicKey) -> bytes:
         """For the group that holds the mail."""
         inside = {"by": self.by, "at": self.at.isoformat(), "act": self.act, "note": self.note}
-        return owner.seal(json.dumps(inside).encode(), _decision(entry))
+        return owner.seal(json.dumps(inside).encode(), _about(entry, "decision"))
 
     @classmethod
     def open(cls, entry: "Entry", owner: PrivateKey) -> "Decision | None":
         """What was decided, None for a mail that still waits; Refused where it was tampered with."""
-        if entry.decision is None:
-            return None
-        try:
-            inside = json.loads(owner.open(entry.decision, _decision(entry)))
-        except NotForUs as error:
-            raise _damaged() from error
+        return None if entry.decision is None else cls._read(entry, entry.decision, owner)
+
+    @classmethod
+    def votes(cls, entry: "Entry", owner: PrivateKey) -> "tuple[Decision, ...]":
+        """The votes before the decision; Refused as above."""
+        return tuple(cls._read(entry, sealed, owner) for sealed in entry.votes)
+
+    @classmethod
+    def _read(cls, entry: "Entry", sealed: bytes, owner: PrivateKey) -> "Decision":
+        inside = _opened(entry, "decision", sealed, owner)
         return cls(**{**inside, "at": datetime.fromisoformat(inside["at"])})
+
+
+@dataclass(frozen=True)
+class Appeal:
+    """What the sender of a held mail has to say to the reviewers. Sealed to them like the mail."""
+
+    at: datetime
+    text: str
+
+    def __repr__(self) -> str:
+        return "Appeal(...)"
+
+    def seal(self, entry: "Entry", owner: PublicKey) -> bytes:
+        """For the group that holds the mail."""
+        inside = {"at": self.at.isoformat(), "text": self.text}
+        return owner.seal(json.dumps(inside).encode(), _about(entry, "appeal"))
+
+    @classmethod
+    def open(cls, entry: "Entry", owner: PrivateKey) -> "Appeal | None":
+        """What the sender said, if anything; Refused where it was tampered with."""
+        if entry.appeal is None:
+            return None
+        inside = _opened(entry, "appeal", entry.appeal, owner)
+        return cls(datetime.fromisoformat(inside["at"]), inside["text"])
 
 
 def entry_id(account: UUID, mail: UUID, role: Role) -> UUID:
@@ -213,8 +251,16 @@ def _owner(account: UUID, mail: UUID) -> bytes:
     return f"mailbox/key/{account}/{mail}".encode()
 
 
-def _decision(entry: Entry) -> bytes:
-    return f"mailbox/decision/{entry.account}/{entry.id}".encode()
+def _about(entry: Entry, what: str) -> bytes:
+    return f"mailbox/{what}/{entry.account}/{entry.id}".encode()
+
+
+def _opened(entry: Entry, what: str, sealed: bytes, owner: PrivateKey) -> dict[str, Any]:
+    try:
+        inside: dict[str, Any] = json.loads(owner.open(sealed, _about(entry, what)))
+    except NotForUs as error:
+        raise _damaged() from error
+    return inside
 
 
 def _damaged() -> Refused:

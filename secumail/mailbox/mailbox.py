@@ -32,7 +32,16 @@ class Mailboxes:
         self, account: UUID, folder: Folder, limit: int, before: tuple[datetime, UUID] | None = None
     ) -> list[Entry]:
         """The newest entries of a folder, without bodies; `before` continues behind the last one seen."""
-        query: dict[str, object] = {"account": account, "folder": folder}
+        return await self._newest({"account": account, "folder": folder}, limit, before)
+
+    async def decided(
+        self, account: UUID, folder: Folder, limit: int, before: tuple[datetime, UUID] | None = None
+    ) -> list[Entry]:
+        """The newest held mails that were decided on and put away in this folder; like `page`."""
+        query: dict[str, object] = {"account": account, "decision": {"$exists": True}, "folder": folder}
+        return await self._newest(query, limit, before)
+
+    async def _newest(self, query: dict[str, object], limit: int, before: tuple[datetime, UUID] | None) -> list[Entry]:
         if before is not None:
             at, id_ = before
             # The bound on `at` alone lets the index begin there; the alternative only parts those of one moment.
@@ -96,13 +105,24 @@ class Mailboxes:
         update = {"$set": {"folder": folder, "decision": decision}, "$addToSet": {"flags": "seen"}}
         await self._entries.update_one({"_id": entry.id, "account": entry.account}, update)
 
+    async def vote(self, entry: Entry, decision: bytes) -> None:
+        """Keep one reviewer's vote beside a mail that needs two."""
+        await self._entries.update_one({"_id": entry.id, "account": entry.account}, {"$push": {"votes": decision}})
+
+    async def appeal(self, entry: Entry, appeal: bytes) -> bool:
+        """Keep what the sender says to the reviewers; False where the sender has said something already."""
+        query = {"_id": entry.id, "account": entry.account, "appeal": {"$exists": False}}
+        return (await self._entries.update_one(query, {"$set": {"appeal": appeal}})).matched_count == 1
+
     async def delete(self, account: UUID, id_: UUID) -> bool:
         """Forget a mail for good. What stays is a mark without content, so that no redelivery brings it back."""
         found = await self._entries.find_one_and_update(
             {"_id": id_, "account": account, "gone": {"$exists": False}},
             {
                 "$set": {"gone": datetime.now(UTC)},
-                "$unset": dict.fromkeys(("folder", "flags", "key", "meta", "body", "size", "at"), ""),
+                "$unset": dict.fromkeys(
+                    ("folder", "flags", "key", "meta", "body", "size", "at", "decision", "votes", "appeal"), ""
+                ),
             },
         )
         if found is None:

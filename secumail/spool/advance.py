@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from secumail import telemetry
 from secumail.contracts.events import NAMESPACE, Event
-from secumail.spool.record import Recipient, Record, Stage, State, Verdict, stored_events
+from secumail.spool.record import Recipient, Record, Stage, State, Verdict, Vote, stored_events
 from secumail.store.blobs import BlobRef
 
 KEPT_AFTER = timedelta(days=30)
@@ -49,13 +49,17 @@ class Advance:
     meta: bytes | None = None
     split: tuple[Part, ...] = ()
     actor: str | None = None
+    vote: Vote | None = None
 
     def update(self, record: Record, now: datetime, service: str) -> dict[str, Any]:
         """As MongoDB's update operators."""
         return {
             "$set": self._fresh(record, now, service),
             "$unset": self._gone(),
-            "$push": {"steps": step(now, self.actor or service, self.step)},
+            "$push": {
+                "steps": step(now, self.actor or service, self.step),
+                **({"votes": self.vote.document()} if self.vote is not None else {}),
+            },
         }
 
     def stale(self, record: Record) -> list[BlobRef | None]:

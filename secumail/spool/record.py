@@ -161,14 +161,36 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Verdict:
-    """dlp's last word: `code` is stable, `notice` the sentence the sender may read (it teaches, names no term)."""
+    """dlp's last word: `code` is stable, `notice` the sentence the sender may read (it teaches, names no term).
+
+    `reviewers`: how many people have to release it, where it is held.
+    """
 
     code: str
     notice: str = ""
+    reviewers: int = 1
 
-    def document(self) -> dict[str, str]:
+    def document(self) -> dict[str, Any]:
         """As stored."""
-        return {"code": self.code, "notice": self.notice}
+        several = {"reviewers": self.reviewers} if self.reviewers > 1 else {}
+        return {"code": self.code, "notice": self.notice, **several}
+
+    @classmethod
+    def read(cls, d: Mapping[str, Any]) -> "Verdict":
+        """From its document."""
+        return cls(d["code"], d["notice"], d.get("reviewers", 1))
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One reviewer's word for a held mail that needs two. `says` as in the claim of a release."""
+
+    account: UUID
+    says: str
+
+    def document(self) -> dict[str, Any]:
+        """As stored."""
+        return {"account": self.account, "says": self.says}
 
 
 @dataclass(frozen=True)
@@ -197,6 +219,7 @@ class Record:
     children: tuple[UUID, ...] = ()
     verdict: Verdict | None = None
     stuck: str | None = None
+    votes: tuple[Vote, ...] = ()
     steps: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
     @classmethod
@@ -225,8 +248,9 @@ class Record:
             moved=d["moved"],
             parent=d.get("parent"),
             children=tuple(d.get("children", ())),
-            verdict=Verdict(verdict["code"], verdict["notice"]) if verdict else None,
+            verdict=Verdict.read(verdict) if verdict else None,
             stuck=d.get("stuck"),
+            votes=tuple(Vote(vote["account"], vote["says"]) for vote in d.get("votes", ())),
             steps=tuple(d.get("steps", ())),
         )
 

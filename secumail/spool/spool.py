@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 _AT_REST = (Stage.HELD.value, Stage.DONE.value)
 
+_SHOWN = {"mime": 0, "cover": 0, "envelope": 0, "body": 0, "meta": 0, "recipients.wrap": 0}
+
 IN_FLIGHT_BYTES = 64 * 2**20
 """Mail that one process works on at once, in bytes of raw mail: bounds its memory whatever the prefetch."""
 
@@ -262,6 +264,12 @@ class Spool:
             },
         )
 
+    async def note(self, mail: UUID, words: str, actor: UUID) -> None:
+        """Note in a mail's steps what somebody did about it that moves it nowhere."""
+        now = datetime.now(UTC)
+        update = {"$set": {"unsealed": True}, "$push": {"steps": step(now, str(actor), words)}}
+        await self._documents.update_one({"_id": mail}, update)
+
     async def find(self, mail: UUID) -> Record | None:
         """A mail's record."""
         found = await self._grouped.find(mail)
@@ -279,14 +287,18 @@ class Spool:
 
     async def status(self, mail: UUID) -> list[Record]:
         """A mail and, where it was split, its parts: what a sender is shown. Empty: unknown."""
-        projection = {"mime": 0, "cover": 0, "envelope": 0, "body": 0, "meta": 0, "recipients.wrap": 0}
         records: list[Record] = []
         wanted = [mail]
         while wanted:
-            found = [Record.read(d) async for d in self._documents.find({"_id": {"$in": wanted}}, projection)]
+            found = [Record.read(d) async for d in self._documents.find({"_id": {"$in": wanted}}, _SHOWN)]
             records += found
             wanted = [child for record in found for child in record.children]
         return records
+
+    async def standing(self, mails: Collection[UUID]) -> dict[UUID, Record]:
+        """The records of several mails, those that are still kept, without what is sealed in them."""
+        found = self._documents.find({"_id": {"$in": list(mails)}}, _SHOWN)
+        return {record.id: record async for record in (Record.read(d) async for d in found)}
 
     # --- splitting --------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ INDEXES: Mapping[str, Sequence[Index]] = {
     ),
     "entries": (
         Index(ENTRY_PAGE, _where("folder")),
+        Index((("account", 1), ("at", -1), ("_id", -1)), _where("decision")),
         Index((("body.id", 1),), _where("body.id")),
         Index((("gone", 1),), {"expireAfterSeconds": TOMBSTONE_DAYS * 86_400, **_where("gone")}),
     ),

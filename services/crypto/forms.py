@@ -73,8 +73,12 @@ def wished(given: str) -> Wish | None:
     return _WISHES.get(given)
 
 
-def choose(wish: Wish, policy: Policy, reader: Reader) -> Choice:
-    """The form for one recipient."""
+def choose(wish: Wish, policy: Policy, reader: Reader, *, encrypted: bool = False) -> Choice:
+    """The form for one recipient. `encrypted`: it leaves encrypted only, whatever the sender wished; who is outside and
+    has no key gets nothing. Inside it is sealed to the mailbox in any case."""
+    if encrypted and not reader.inside:
+        choice = choose("auto" if wish == "signed" else wish, policy, reader)
+        return choice if choice.form is not None else Choice(None, "policy", "encryption-required")
     if reader.inside:
         kind: str = policy.inside if wish == "auto" else wish
         return Choice(_form(kind, gcm=True), "policy" if wish == "auto" else "wish")

@@ -41,8 +41,10 @@ async def resolve(
             if guest is not None and domain_of(address):
                 resolved.append(_visiting(recipient, guest, mail, sealed, now or datetime.now(UTC)))
             else:
-                reason = "no-relay" if domain_of(address) else "malformed-recipient"
-                resolved.append(replace(recipient, reason=reason))
+                unreached = "no-relay" if domain_of(address) else "malformed-recipient"
+                # What a rule forbids it forbids, whether or not there is a way.
+                forbidden = recipient.reason == "encryption-required"
+                resolved.append(replace(recipient, reason=recipient.reason if forbidden else unreached))
             continue
         entry = await directory.address(address)
         if entry is None or entry.group:

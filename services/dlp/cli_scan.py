@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 
 from secumail.cli.client import logged_in
-from secumail.cli.output import Json, emit, pairs, say
+from secumail.cli.output import Json, emit, pairs, say, tabulate
 from secumail.errors import Refused
 from services.dlp.extraction.child import Extractor
 from services.dlp.inspection import inspect
@@ -114,26 +114,36 @@ def _say(verdict: dict[str, Any]) -> None:
             ("For", ", ".join(verdict["recipients"])),
             ("Verdict", f"{verdict['action']}: {verdict['code']}"),
             *((("Reason", verdict["reason"]),) if "reason" in verdict else ()),
-            *(("Found", finding_words(found)) for found in verdict.get("findings", ())),
             ("To the sender", verdict["notice"]),
         )
     )
+    findings_table(verdict.get("findings", ()))
     say("")
 
 
-def finding_words(found: dict[str, Any]) -> str:
-    """One finding: detector, rule and the lists' version; where; how often against how many; weight; sample."""
-    numbers = [
-        f"{found['count']} times" if found.get("count", 1) > 1 else "",
-        f"{found['total']} in all" if found.get("total", 0) > found.get("count", 0) else "",
-        f"from {found['threshold']:g} on" if found.get("threshold") else "",
-        f"weight {found['weight']:.2f}" if found.get("weight") else "",
-        f"sure to {found['score']:.0%}" if found.get("score", 1) < 1 else "",
-        f"at {found['span'][0]}-{found['span'][1]}" if found.get("span") else "",
-        f"“{found['sample']}”" if found.get("sample") else "",
-    ]
-    by = f", rule {found['decided_by']}" if found.get("decided_by") else ""
-    more = "".join(f", {number}" for number in numbers if number)
+def findings_table(findings: Sequence[dict[str, Any]]) -> None:
+    """Findings, those that decided first: what was found by which rule, where, how often against how many."""
+    if findings:
+        say("")
+        tabulate(("found", "where", "at", "sample", ">count", "weight", "decided"), map(_finding_row, findings))
+
+
+def _finding_row(found: dict[str, Any]) -> tuple[str, ...]:
+    count, total, threshold = found.get("count"), found.get("total"), found.get("threshold")
+    often = "" if count is None else str(count)
+    if total is not None and total != count:
+        often += f" of {total}"
+    # A term's weight is measured against its own threshold, everything else by its occurrences.
+    heavy = found["detector"] == "term-weight"
+    weight = f"{found['weight']:.2f}" if found.get("weight") else ""
+    sure = f"{found['score']:.0%} sure" if found.get("score", 1) < 1 else ""
+    limit = f" (from {threshold:g} on)" if threshold else ""
     return (
-        f"{found['detector']}: {found['rule']} in {found['where']}{more} (lists, version {found['list_version']}{by})"
+        f"{found['detector']}: {found['rule']}",
+        found["where"],
+        f"{found['span'][0]}-{found['span'][1]}" if found.get("span") else "",
+        found.get("sample", ""),
+        often + ("" if heavy else limit),
+        weight + (limit if heavy else "") or sure,
+        f"{found.get('decided_by', 'lists')} (version {found['list_version']})",
     )

@@ -29,6 +29,7 @@ def held(
             "generation": generation,
             "transit": base64.b64encode(keys.encode()).decode(),
             "notice": verdict.notice,
+            "reviewers": verdict.reviewers,
         },
     )
     sealed = mailbox.seal(mail, raw, meta)

@@ -157,8 +157,8 @@ class KeptLists:
         log.info("lists loaded", extra={"count": len(self.rules.words)})
 
 
-async def allowed(directory: Directory, actor: UUID | None, *roles: str) -> None:
-    """Refused unless the act is an active person's with one of these roles."""
+async def allowed(directory: Directory, actor: UUID | None, *roles: str) -> UUID:
+    """Whose act it is; Refused unless an active person's with one of these roles."""
     entry = await directory.account(actor) if actor is not None else None
     if entry is None or not entry.active or not set(roles) & set(entry.roles):
         raise Refused(
@@ -167,6 +167,7 @@ async def allowed(directory: Directory, actor: UUID | None, *roles: str) -> None
             "Ask an administrator.",
             403,
         )
+    return entry.account
 
 
 def _json(lists: Lists, words: bool) -> str:

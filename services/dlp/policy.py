@@ -11,27 +11,38 @@
 which is a threshold of 1; a threshold that had to be exceeded could not say it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import Literal
 
 from services.dlp import rules as ordered
-from services.dlp.attachments import Attachment, black_listed, not_listed
+from services.dlp.attachments import black_listed, not_listed
 from services.dlp.detectors.database import Database
 from services.dlp.detectors.expressions import OwnExpression, database
 from services.dlp.detectors.fingerprints import Index
+from services.dlp.explaining import (
+    Finding,
+    attachment_finding,
+    capital,
+    hit_findings,
+    hit_sentence,
+    place,
+    some,
+    the,
+    the_word,
+    word_finding,
+    word_sentences,
+)
 from services.dlp.findings import Hit
-from services.dlp.lists import BlackWord, Lists, Scope, Words, read_fingerprints
+from services.dlp.lists import Lists, Scope, Words, read_fingerprints
 from services.dlp.message import MAX_DEPTH, MAX_HEADERS, MAX_PARTS, Message, Unreadable
-from services.dlp.rules import NOTED, Applied, Circumstances, Class
-from services.dlp.sentences import ACCEPTED, HIT_WORDS, NOTICE, REFUSED, WARNING
+from services.dlp.rules import Applied, Circumstances, Class
+from services.dlp.sentences import ACCEPTED, NOTICE, REFUSED, WARNING
 from services.dlp.terms import Matcher, Occurrence
-from services.dlp.views import described
 
 MAX_FINDINGS = 100
-MAX_SENTENCES = 3
 
 Action = Literal["pass", "hold", "block"]
 # Stable: stored with the mail, counted in metrics, switched on by clients.
@@ -125,34 +136,12 @@ def _database(own: tuple[OwnExpression, ...]) -> Database:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing found, in one place. For reviewers only: `rule`, `where` and `sample` are content.
-
-    `count` occurrences stand at `where`, `total` in the mail. A black word's `threshold` is one of `total`, a
-    heavy term's one of `weight` (W_t), a rule's one of the hits it asked for (`decided_by` names it). Findings about
-    attachments have a SHA-256 for `rule`, and no numbers. `sample` is masked; `span` lies in the passage's text.
-    """
-
-    detector: str
-    rule: str
-    list_version: int
-    where: str
-    count: int | None = None
-    total: int | None = None
-    threshold: float | None = None
-    weight: float | None = None
-    sample: str | None = None
-    score: float | None = None
-    span: tuple[int, int] | None = None
-    decided_by: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict:
     """What becomes of the mail for the recipients at these positions of the envelope.
 
     `reason` is for the reviewer, with the words and files it rests on; `notice` is for the sender and names
     none. A passing mail has findings where the white list is advisory, or where a rule says to note them.
+    `reviewers`: how many people have to release it, where it is held.
     """
 
     recipients: tuple[int, ...]
@@ -161,6 +150,7 @@ class Verdict:
     reason: str
     notice: str
     findings: tuple[Finding, ...] = ()
+    reviewers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +197,9 @@ def decide(
         group = tuple(i for i in everyone if classes[i] == name)
         if group:
             applied = ordered.first(rules.lists.rules, hits, circumstances, name)
-            verdicts.append(_judge(message, occurrences, rules, group, _SCOPES[name], hits, applied))
+            verdict = _judge(message, occurrences, rules, group, _SCOPES[name], hits, applied)
+            # Also where a list was quicker to hold it: what needs two reviewers needs them whatever else it is.
+            verdicts.append(replace(verdict, reviewers=applied.rule.reviewers) if applied is not None else verdict)
     return Decision(_together(verdicts))
 
 
@@ -232,7 +224,8 @@ def _together(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
             merged[key] = verdict
         else:
             said = before if verdict.code in ("clean", "allowed") else verdict
-            merged[key] = replace(said, recipients=tuple(sorted((*before.recipients, *verdict.recipients))))
+            together = tuple(sorted((*before.recipients, *verdict.recipients)))
+            merged[key] = replace(said, recipients=together, reviewers=max(before.reviewers, verdict.reviewers))
     return tuple(merged.values())
 
 
@@ -257,24 +250,24 @@ def _judge(
     words = [o for o in counted if o.total >= listed[o.term].threshold]
     heavy = [o for o in counted if lists.weight_threshold is not None and o.weight >= lists.weight_threshold]
     findings = (
-        *(_attachment_finding("attachment-black-listed", a, lists) for a in black),
-        *(_attachment_finding("attachment-not-listed", a, lists) for a in unlisted),
-        *(_word_finding("black-word", o, listed[o.term].threshold, message, rules) for o in words),
-        *(_word_finding("term-weight", o, lists.weight_threshold, message, rules) for o in heavy),
-        *_hit_findings(hits, applied, lists),
+        *(attachment_finding("attachment-black-listed", a, lists.version) for a in black),
+        *(attachment_finding("attachment-not-listed", a, lists.version) for a in unlisted),
+        *(word_finding("black-word", o, listed[o.term].threshold, message, listed, lists.version) for o in words),
+        *(word_finding("term-weight", o, lists.weight_threshold, message, listed, lists.version) for o in heavy),
+        *hit_findings(hits, applied, lists.version),
     )[:MAX_FINDINGS]
     if black:
-        reason = _some(f"{_capital(str(a))} is on the black list of files." for a in black)
+        reason = some(f"{capital(str(a))} is on the black list of files." for a in black)
         return _verdict(group, "attachment-black-listed", reason, findings)
     if unlisted and lists.white_mode == "strict":
-        reason = _some(f"{_capital(str(a))} is not on the white list of files that may leave." for a in unlisted)
+        reason = some(f"{capital(str(a))} is not on the white list of files that may leave." for a in unlisted)
         return _verdict(group, "attachment-not-listed", reason, findings)
     if words:
-        return _verdict(group, "black-word", _some(_word_sentences(words, message, listed)), findings)
+        return _verdict(group, "black-word", some(word_sentences(words, message, listed)), findings)
     if heavy:
         limit = f"from {lists.weight_threshold:g} on the mail is held"
-        reason = _some(
-            f"{_the_word(listed[o.term])} weighs {o.weight:.2f} in {_the(_place(o, message))}; {limit}." for o in heavy
+        reason = some(
+            f"{the_word(listed[o.term])} weighs {o.weight:.2f} in {the(place(o, message))}; {limit}." for o in heavy
         )
         return _verdict(group, "term-weight", reason, findings)
     if applied is not None:
@@ -286,7 +279,7 @@ def _by_rule(group: tuple[int, ...], applied: Applied, findings: tuple[Finding, 
     """What an ordered rule says. Of a mail that is allowed nothing is noted: that is what the rule is for."""
     then, name = applied.rule.then, applied.rule.name
     about: Code = _OF_DETECTOR.get(applied.hits[0].detector, "rule") if applied.hits else "rule"
-    reason = _some((_hit_sentence(hit) for hit in applied.hits), f"So says the rule “{name}”.")
+    reason = some((hit_sentence(hit) for hit in applied.hits), f"So says the rule “{name}”.")
     if then in ("hold", "block"):
         action: Action = "hold" if then == "hold" else "block"
         return Verdict(group, action, about, reason, NOTICE[about] if then == "hold" else REFUSED[about], findings)
@@ -297,100 +290,3 @@ def _by_rule(group: tuple[int, ...], applied: Applied, findings: tuple[Finding, 
 def _verdict(recipients: tuple[int, ...], code: Code, reason: str, findings: tuple[Finding, ...] = ()) -> Verdict:
     action: Action = "pass" if code in ("exempt-sender", "clean") else "hold"
     return Verdict(recipients, action, code, reason, NOTICE.get(code, ACCEPTED), findings)
-
-
-def _attachment_finding(detector: Code, attachment: Attachment, lists: Lists) -> Finding:
-    return Finding(detector, attachment.sha256, lists.version, str(attachment))
-
-
-def _word_finding(
-    detector: Code, found: Occurrence, threshold: float | None, message: Message, rules: Rules
-) -> Finding:
-    return Finding(
-        detector=detector,
-        rule=rules.words[found.term].term,
-        list_version=rules.lists.version,
-        where=_place(found, message),
-        count=found.count,
-        total=found.total,
-        threshold=threshold,
-        weight=found.weight,
-    )
-
-
-def _hit_findings(hits: Sequence[Hit], applied: Applied | None, lists: Lists) -> Iterator[Finding]:
-    """Those the rule rests on first: of very many findings the last are left out."""
-    decisive = applied.hits if applied is not None else ()
-    rests_on = {id(hit) for hit in decisive}
-    total = sum(hit.count for hit in decisive)
-    for hit in (*decisive, *(hit for hit in hits if id(hit) not in rests_on and hit.score >= NOTED)):
-        by = applied if id(hit) in rests_on else None
-        yield Finding(
-            detector=hit.detector,
-            rule=hit.rule,
-            list_version=lists.version,
-            where=hit.where,
-            count=hit.count,
-            total=total if by else None,
-            threshold=by.at_least if by else None,
-            sample=hit.sample or None,
-            score=hit.score,
-            span=hit.span,
-            decided_by=by.rule.name if by else None,
-        )
-
-
-def _hit_sentence(hit: Hit) -> str:
-    """`Attachment 1 (a.zip) ! b.docx holds a credential: aws-key, “AKIA…”, 3 times.`"""
-    more = ", ".join(
-        part
-        for part in (hit.rule, f"“{hit.sample}”" if hit.sample else "", f"{hit.count} times" if hit.count > 1 else "")
-        if part
-    )
-    return f"{_capital(_the(hit.where))} {HIT_WORDS.get(hit.detector, f'has a finding of {hit.detector}')}: {more}."
-
-
-def _place(found: Occurrence, message: Message) -> str:
-    """Where it stands, and what it is hidden by: `body`, `body, hidden in base64`."""
-    name, view = message.passages[found.passage].name, described(found.view)
-    return f"{name}, {view}" if view else name
-
-
-def _word_sentences(words: Sequence[Occurrence], message: Message, listed: Words) -> Iterator[str]:
-    """One sentence for each term, the weightiest first: The word “falcon” occurs 3 times in the body; ..."""
-    places: dict[int, list[Occurrence]] = {}
-    totals = {found.term: found.total for found in words}
-    for found in words:
-        places.setdefault(found.term, []).append(found)
-    for term, here in places.items():
-        word = listed[term]
-        names = (_place(found, message) for found in sorted(here, key=lambda o: o.passage))
-        where = _listed([_the(name) for name in dict.fromkeys(names)])
-        times = "once" if totals[term] == 1 else f"{totals[term]} times"
-        limit = "a mail that has it" if word.threshold == 1 else f"from {word.threshold} on the mail"
-        to = " to recipients outside" if word.scope == "outside" else ""
-        yield f"{_the_word(word)} occurs {times} in {where}; {limit}{to} is held."
-
-
-def _the_word(word: BlackWord) -> str:
-    return f"The {'phrase' if len(word.term.split()) > 1 else 'word'} “{word.term}”"
-
-
-def _the(passage: str) -> str:
-    return passage if passage.startswith("attachment") else f"the {passage}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
-
-
-def _some(sentences: Iterable[str], last: str = "") -> str:
-    """The first sentences; the findings have the rest."""
-    every = tuple(sentences)
-    more = len(every) - MAX_SENTENCES
-    said = (*every[:MAX_SENTENCES], f"And {more} more." if more > 0 else "", last)
-    return " ".join(sentence for sentence in said if sentence)

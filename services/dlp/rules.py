@@ -68,13 +68,14 @@ class When(BaseModel):
 
 
 class Rule(BaseModel):
-    """One rule. `until`: the last day (UTC) on which it counts."""
+    """One rule. `reviewers`: how many people have to release what it holds. `until`: the last day (UTC) it counts."""
 
     model_config = _MODEL
 
     name: Name
     when: When = When()
     then: Action
+    reviewers: Literal[1, 2] = 1
     until: date | None = None
 
     @model_validator(mode="after")
@@ -84,6 +85,12 @@ class Rule(BaseModel):
                 f"the rule {self.name!r} would {self.then} a mail for a single uncertain finding: "
                 "ask for score 1, or for at least 2"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _only_what_is_held_is_reviewed(self) -> Self:
+        if self.reviewers > 1 and self.then != "hold":
+            raise ValueError(f"the rule {self.name!r} asks for two reviewers, but holds nothing: say then hold")
         return self
 
 
@@ -138,7 +145,8 @@ def _general(when: When, circumstances: Circumstances, recipients: Class) -> boo
 _AWAY: tuple[Class, ...] = ("partner", "outside")
 
 DEFAULT: tuple[Rule, ...] = (
-    Rule(name="danger", when=When(found=(Found(detector="danger"), Found(detector="type"))), then="hold"),
+    Rule(name="danger", when=When(found=(Found(detector="danger"),)), then="hold", reviewers=2),
+    Rule(name="disguised", when=When(found=(Found(detector="type"),)), then="hold"),
     Rule(name="unscannable", when=When(found=(Found(detector="unscannable"),)), then="hold"),
     Rule(name="copy", when=When(found=(Found(detector="copy"), Found(detector="near-duplicate"))), then="hold"),
     Rule(name="expression", when=When(found=(Found(detector="expression"),)), then="hold"),
@@ -151,4 +159,5 @@ DEFAULT: tuple[Rule, ...] = (
     Rule(name="noted", when=When(found=(Found(detector="*", score=NOTED),)), then="audit"),
 )
 """What counts until an administrator says otherwise: what was not read, what is dangerous and copies of what is
-confidential wait for a reviewer; so do credentials and many card numbers on their way out; the rest is noted."""
+confidential wait for a reviewer (what can act on the recipient's computer for two); so do credentials and many card
+numbers on their way out; the rest is noted."""

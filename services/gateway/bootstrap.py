@@ -18,6 +18,7 @@ from services.gateway.adapters.renewal import Renewal
 from services.gateway.adapters.sessions import Sessions
 from services.gateway.adapters.waiting import News
 from services.gateway.handlers import (
+    appeals,
     certificates,
     filter_lists,
     forms,
@@ -128,6 +129,7 @@ def application(door: Door | None) -> FastAPI:
         ("people", people),
         ("sending", submissions),
         ("sending", forms),
+        ("sending", appeals),
         ("sending", pickups),
         ("reading", messages),
         ("review", review),

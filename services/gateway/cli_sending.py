@@ -171,6 +171,22 @@ def sent(id: SentId, as_json: Json = False) -> None:
 
 
 @commands.command()
+def appeal(
+    id: SentId,
+    text: Annotated[str, typer.Argument(help="Why it should go; only reviewers read it.")],
+    as_json: Json = False,
+) -> None:
+    """Say something to the reviewers who hold a mail of yours; once."""
+    with logged_in() as client:
+        whole = _sent_mail(client, id)
+        client.post(f"/submissions/{whole}/appeal", {"text": text})
+    if as_json:
+        emit({"id": whole, "appealed": True})
+    else:
+        say("The reviewers will read it with the mail.")
+
+
+@commands.command()
 def trace(id: SentId, as_json: Json = False) -> None:
     """The way of a mail, step by step."""
     with logged_in() as client:

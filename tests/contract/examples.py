@@ -53,6 +53,7 @@ from secumail.contracts.commands.dlp import (
     PutWords,
     Reject,
     Release,
+    ReleaseReply,
     Scan,
     ScanReply,
     WordsReply,
@@ -227,7 +228,7 @@ REPLIES: Mapping[str, Reply] = {
         versions=(ListsVersion(number=4, at=datetime(2026, 11, 22, 12, tzinfo=UTC), actor=ACCOUNT),)
     ),
     "dlp.scan": ScanReply(verdicts=(Foreseen(recipients=(0,), action="hold", code="black-word", notice="It waits."),)),
-    "dlp.release": Done(),
+    "dlp.release": ReleaseReply(),
     "dlp.reject": Done(),
     "crypto.verify-signature": SignatureVerdict(
         state="good", words="Signed by its sender.", signer="ada@northwind.example", issuer="Northwind", serial="01"

@@ -204,6 +204,38 @@ async def test_a_held_mail_is_shown_released_and_arrives(office: Office, termina
     assert "released" in (await ada("trace", id_)).stdout
 
 
+async def test_what_a_search_finds_is_decided_after_asking_and_a_sender_appeals(office: Office, terminal: Open) -> None:
+    person, bob = await office.newcomer(), await office.newcomer()
+    ada, reviewer = await terminal(person), await terminal(await office.administrator())
+    async with lists(await office.administrator(), words=[{"term": "fritillary"}]):
+        for subject in ("First", "Second"):
+            raw = mail(person.address, bob.address, subject, "A fritillary!\r\n")
+            assert (await ada("send", "-", "--wait", given=raw)).exit_code == 0
+    id_ = (await ada.json("inbox", "--folder", "sent"))[0]["mail"]
+    said = await ada("appeal", id_, "It is a flower, too.")
+    assert (said.exit_code, said.stdout) == (0, "The reviewers will read it with the mail.\n")
+    assert "before" in (await ada("appeal", id_, "Please.")).stderr
+
+    search = ("--sender", person.address)
+    asked = await reviewer("quarantine", "release", *search, given="n\n")
+    assert "Release these 2 mails? [y/N]" in asked.stderr
+    assert asked.stdout.endswith("Nothing was decided.\n")
+    listed = await reviewer.json("quarantine", "ls", *search)
+    shown = (await reviewer("quarantine", "show", next(r["id"] for r in listed if r["appealed"]))).stdout
+    assert "It is a flower, too." in shown
+    assert "black-word: fritillary   body" in shown
+
+    assert (await reviewer("quarantine", "release", "--all", *search)).stderr.startswith("Say either which mails")
+    released = await reviewer("quarantine", "release", *search, "--encrypted", "--note", "flowers", given="y\n")
+    assert released.stdout.count(": released\n") == 2
+    assert (await reviewer("quarantine", "ls", *search)).stdout == "Nothing like that is held.\n"
+    over = (await reviewer("quarantine", "ls", *search, "--state", "released")).stdout
+    assert over.count("black-word") == 2
+    again = (await reviewer("quarantine", "show", listed[0]["id"])).stdout
+    assert f"released-encrypted by {(await office.administrator()).address}" in again
+    assert ": flowers" in again
+
+
 async def test_an_administrator_opens_and_suspends_accounts(office: Office, terminal: Open) -> None:
     administrator = await terminal(await office.administrator())
     address = f"eve-{uuid4().hex[:6]}@{office.domain}"

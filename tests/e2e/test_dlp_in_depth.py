@@ -283,5 +283,9 @@ async def test_what_no_reviewer_decides_in_time_is_refused_and_its_sender_told(
     over = await ada.settled(waiting["id"])
     assert states(over) == [("rejected", "review-expired")]
     assert over["recipients"][0]["words"].startswith("No reviewer let this mail go in time.")
-    assert await decide(reviewer, "release", *await held(reviewer, "Holmium")) == [(False, "decided-already")]
-    assert await decide(reviewer, "reject", *await held(reviewer, "Holmium")) == [(True, None)]
+    assert await held(reviewer, "Holmium") == [], "it waits no longer"
+    (row,) = (await reviewer.get("/quarantine", state="expired", sender=ada.address)).json()["data"]
+    assert (row["subject"], row["state"]) == ("Holmium", "expired")
+    assert (await reviewer.get(f"/quarantine/{row['id']}")).json()["message"]["subject"] == "Holmium"
+    for verdict in ("release", "reject"):
+        assert await decide(reviewer, verdict, row) == [(False, "decided-already")]

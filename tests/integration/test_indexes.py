@@ -99,6 +99,8 @@ async def test_the_spool_reads_by_index(ground: Ground) -> None:
         child = next(e for e in published.events if e.type == "mail.filtered" and e.mail != first.id)
         await dlp.step(child, Stage.FILTERED, {Stage.DONE}, delivering)
         await gateway.status(split.id)
+        assert len(await gateway.standing([first.id, split.id])) == 2
+        await gateway.note(first.id, "appealed", uuid4())
         await asyncio.gather(*(dlp.find(id_) for id_ in (first.id, split.id, uuid4())))
         queue = topology.queue("dlp", "mail.submitted")
         redriver = Redriver(dlp_service.database["spool"], [queue], published, no_backlog, 0.0)
@@ -121,6 +123,11 @@ async def test_the_mailboxes_read_by_index(ground: Ground) -> None:
     async with profiled(ground) as profile:
         first = await gateway.mailboxes.page(account, "inbox", 3)
         assert len(await gateway.mailboxes.page(account, "inbox", 50, (first[-1].at, first[-1].id))) == 7
+        await gateway.mailboxes.decide(first[1], "archive", b"sealed")
+        assert len(await gateway.mailboxes.decided(account, "archive", 5)) == 1
+        await gateway.mailboxes.vote(first[2], b"sealed")
+        assert await gateway.mailboxes.appeal(first[2], b"sealed")
+        assert not await gateway.mailboxes.appeal(first[2], b"another")
         await gateway.mailboxes.counts(account)
         entry = await gateway.mailboxes.find(account, first[0].id)
         assert entry is not None and await gateway.mailboxes.body(entry)

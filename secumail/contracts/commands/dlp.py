@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from secumail.contracts.claims import SealedClaim
-from secumail.contracts.commands.base import Command, Reply
+from secumail.contracts.commands.base import Command, Done, Reply
 
 
 class ListsReply(Reply):
@@ -131,10 +131,21 @@ class Scan(Command):
     recipients: tuple[str, ...]
 
 
+class ReleaseReply(Done):
+    """`missing`: how many other reviewers have to release it before it goes; 0 where it is on its way."""
+
+    missing: int = 0
+
+
 class Release(Command):
-    """Let a held mail go: `claim` is its key bundle, sealed to crypto and signed in the reviewer's session."""
+    """Let a held mail go: `claim` is its key bundle, sealed to crypto and signed in the reviewer's session.
+
+    It says `released`, or `released-encrypted`: on condition that the mail leaves encrypted only. Where two reviewers
+    are needed the first one's release is a vote, and the second one's claim carries the keys.
+    """
 
     name: ClassVar[str] = "dlp.release"
+    reply: ClassVar[type[Reply]] = ReleaseReply
     mail: UUID
     generation: int
     claim: SealedClaim

@@ -20,9 +20,9 @@ class Chooser:
         self._peers = peers
         self._policy = policy
 
-    async def choose(self, account: UUID, address: str, wish: Wish, guest: bool) -> Choice:
-        """The form of `account`'s mail to one address."""
-        return choose(wish, self._policy, await self._reader(account, address, guest))
+    async def choose(self, account: UUID, address: str, wish: Wish, guest: bool, *, encrypted: bool = False) -> Choice:
+        """The form of `account`'s mail to one address; `encrypted`: dlp or a reviewer lets it leave so only."""
+        return choose(wish, self._policy, await self._reader(account, address, guest), encrypted=encrypted)
 
     async def answer(self, command: ChooseForms, _actor: UUID | None) -> Forms:
         """The same for everybody a mail is to go to, before it is sent."""

@@ -32,6 +32,8 @@ from services.crypto.resolving import resolve
 from services.crypto.smime.signing import sign
 
 _LARGE = 256 * 1024
+_ENCRYPTED = "-encrypted"
+"""What a claim's word ends in where the mail may leave encrypted only: dlp's pass, or a reviewer's release."""
 _AUTHORS = {"submission": "gateway", "reply": "gateway", "bounce": "delivery"}
 """Which service vouches for who wrote a mail of this origin."""
 
@@ -78,7 +80,7 @@ class Protection:
         self._check_authorship(record, *sealed)
         envelope = Envelope.decode(record.unseal("envelope", sealed[0], keys.envelope))
         await self._check_sender(record, envelope)
-        recipients = await self._formed(record, envelope)
+        recipients = await self._formed(record, envelope, event.claim.says.endswith(_ENCRYPTED))
         made = groups([(r, _form(r), _is_bcc(r, envelope)) for r in recipients])
         if len(made) > 1:
             return await self._split(record, event, keys, made)
@@ -94,11 +96,11 @@ class Protection:
         """The mail's keys: by dlp's verdict, or by the signature of one who is a reviewer now. By nothing else."""
         step = Step(event.type, record.id, record.generation)
         claim = event.claim
-        if claim.by == "dlp" and claim.says == "pass" and record.generation == 0:
+        if claim.by == "dlp" and claim.says in ("pass", f"pass{_ENCRYPTED}") and record.generation == 0:
             return await self._claims.open(claim, step, by={"dlp"})
         if claim.by == "crypto" and claim.says == "form" and record.parent is not None:
             return await self._claims.open(claim, step, by={"crypto"})  # ours, of a verdict that was accepted here
-        if claim.by.startswith("account:") and claim.says == "released":
+        if claim.by.startswith("account:") and claim.says in ("released", f"released{_ENCRYPTED}"):
             entry = await self._directory.account(_uuid(claim.by.removeprefix("account:")))
             if entry is not None and entry.active and "reviewer" in entry.roles:
                 return await self._claims.open(claim, step, by=(), person=entry.signing_key())
@@ -123,21 +125,23 @@ class Protection:
 
     # --- forms ------------------------------------------------------------------------------------------
 
-    async def _formed(self, record: Record, envelope: Envelope) -> list[Recipient]:
-        """The recipients, each with its form. A mail that was split by forms keeps them."""
+    async def _formed(self, record: Record, envelope: Envelope, encrypted: bool) -> list[Recipient]:
+        """The recipients, each with its form, or why it has none. A mail that was split by forms keeps them."""
         wish = wished(envelope.form)
         if record.origin != "submission" or record.account is None:
             return list(record.recipients)
         if wish is None:
             raise Permanent("form-unknown")
         return [
-            r if r.form is not None else await self._chosen(record.account, r, envelope, wish)
+            r if r.form or r.reason else await self._chosen(record.account, r, envelope, wish, encrypted)
             for r in record.recipients
         ]
 
-    async def _chosen(self, account: UUID, recipient: Recipient, envelope: Envelope, wish: Wish) -> Recipient:
+    async def _chosen(
+        self, account: UUID, recipient: Recipient, envelope: Envelope, wish: Wish, encrypted: bool
+    ) -> Recipient:
         address, guest = envelope.recipients[recipient.index], recipient.index in envelope.guests
-        choice = await self._chooser.choose(account, address, wish, guest)
+        choice = await self._chooser.choose(account, address, wish, guest, encrypted=encrypted)
         return replace(recipient, form=choice.form, reason=choice.reason)
 
     async def _split(

@@ -103,7 +103,7 @@ class Filtering:
         if len(decision.verdicts) > 1:
             return await self._split(record, envelope, raw, read, decision, keys, event)
         verdict = decision.verdicts[0]
-        shown = spooled.Verdict(verdict.code, verdict.notice)
+        shown = spooled.Verdict(verdict.code, verdict.notice, verdict.reviewers)
         if verdict.action == "pass":
             await self._log(record.id, envelope, read, record.size, verdict)
             return await self._passed(record, record.recipients, keys, shown)
@@ -179,7 +179,7 @@ class Filtering:
         for verdict in decision.verdicts:
             mine = [r for r in record.recipients if r.index in verdict.recipients]
             child = Part.id(record.id, verdict.recipients)
-            shown = spooled.Verdict(verdict.code, verdict.notice)
+            shown = spooled.Verdict(verdict.code, verdict.notice, verdict.reviewers)
             if verdict.action == "pass":
                 recipients = tuple(r.to(State.QUEUED) for r in mine)
                 told = await self._filtered(child, record, keys)

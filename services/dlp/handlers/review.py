@@ -7,12 +7,12 @@ from uuid import UUID
 
 from secumail import telemetry
 from secumail.contracts.commands import Done
-from secumail.contracts.commands.dlp import Reject, Release
+from secumail.contracts.commands.dlp import Reject, Release, ReleaseReply
 from secumail.contracts.events import MailFiltered, MailRejected
 from secumail.directory import Directory
 from secumail.errors import Refused, Transient
 from secumail.spool.advance import Advance
-from secumail.spool.record import Record, Stage, State
+from secumail.spool.record import Record, Stage, State, Vote
 from secumail.spool.spool import Spool
 from services.dlp.keeping import allowed
 from services.dlp.ports import Overdue
@@ -20,6 +20,9 @@ from services.dlp.ports import Overdue
 log = logging.getLogger(__name__)
 
 _EXPIRE_EVERY = 600.0
+EXPIRED = "review-expired"
+RELEASES = ("released", "released-encrypted")
+"""What a reviewer's claim may say."""
 
 
 class Review:
@@ -31,28 +34,60 @@ class Review:
         self._overdue = overdue
         self._hold_for = hold_for
 
-    async def release(self, command: Release, actor: UUID | None) -> Done:
-        """Let a held mail go on, by the reviewer's own claim. Releasing twice is releasing once."""
-        await allowed(self._directory, actor, "reviewer")
+    async def release(self, command: Release, actor: UUID | None) -> ReleaseReply:
+        """Let a held mail go on, by the reviewer's own claim. Releasing twice is releasing once.
+
+        Where two reviewers are needed, the first one's release is kept as a vote.
+        """
+        reviewer = await allowed(self._directory, actor, "reviewer")
         record = await self._held(command.mail, command.generation)
         if record is None:
-            return Done()
-        if command.claim.by != f"account:{actor}" or command.claim.to != "crypto":
+            return ReleaseReply()
+        claim = command.claim
+        if claim.by != f"account:{actor}" or claim.to != "crypto" or claim.says not in RELEASES:
             raise Refused("claim-not-yours", "The release is not signed by who asks for it.", "Log in again.", 403)
+        if record.verdict is not None and record.verdict.reviewers > 1:
+            record = await self._voted(record, Vote(reviewer, claim.says))
+            if not [vote for vote in _others(record, reviewer) if await self._reviews(vote.account)]:
+                return ReleaseReply(missing=1)
         generation = record.generation + 1
         event = MailFiltered(
             mail=record.id, generation=generation, size=record.size, verdict="released", claim=command.claim
         )
         change = Advance(
             Stage.FILTERED,
-            "released",
+            claim.says,
             (event,),
             recipients=tuple(r.to(State.QUEUED) for r in record.recipients),
             generation=generation,
             actor=str(actor),
         )
         await self._turn(record, change)
-        return Done()
+        return ReleaseReply()
+
+    async def _reviews(self, account: UUID) -> bool:
+        """Whether a vote still counts: its reviewer is one now."""
+        entry = await self._directory.account(account)
+        return entry is not None and entry.active and "reviewer" in entry.roles
+
+    async def _voted(self, record: Record, vote: Vote) -> Record:
+        """The record with this vote in it. Two who vote in the same moment each find the other's."""
+        if record.account == vote.account:
+            raise Refused(
+                "own-mail",
+                "You wrote this mail: two others have to release it.",
+                "Leave it to two other reviewers.",
+                403,
+            )
+        if vote.says == RELEASES[0] and any(other.says == RELEASES[1] for other in _others(record, vote.account)):
+            raise Refused(
+                "vote-encrypted", "The first reviewer released it on condition that it leaves encrypted only.",
+                "Release it encrypted, or reject it.", 409,
+            )  # fmt: skip
+        if not any(before.account == vote.account for before in record.votes):
+            change = Advance(Stage.HELD, f"voted:{vote.says}", (), actor=str(vote.account), vote=vote)
+            await self._turn(record, change)
+        return await self._spool.find(record.id) or record
 
     async def reject(self, command: Reject, actor: UUID | None) -> Done:
         """Refuse a held mail for good. Rejecting twice is rejecting once."""
@@ -86,12 +121,11 @@ class Review:
             record = await self._spool.find(mail)
             if record is None or record.stage is not Stage.HELD:
                 continue
-            code = "review-expired"
             change = Advance(
                 Stage.DONE,
                 "expired",
-                (MailRejected(mail=record.id, generation=record.generation, reason=code),),
-                recipients=tuple(r.to(State.REJECTED, code) for r in record.recipients),
+                (MailRejected(mail=record.id, generation=record.generation, reason=EXPIRED),),
+                recipients=tuple(r.to(State.REJECTED, EXPIRED) for r in record.recipients),
             )
             try:
                 await self._turn(record, change)
@@ -108,10 +142,11 @@ class Review:
         released = record.generation > generation
         if released and after is Stage.FILTERED:
             return None
-        rejected = record.stage is Stage.DONE and not released
-        if rejected and after is Stage.DONE:
+        ended = record.stage is Stage.DONE and not released
+        expired = ended and any(r.reason == EXPIRED for r in record.recipients)
+        if ended and not expired and after is Stage.DONE:
             return None
-        done = "released" if released else "rejected" if rejected else "not held"
+        done = "released" if released else "expired" if expired else "rejected" if ended else "not held"
         raise Refused("decided-already", f"This mail is {done} already.", "Look at the quarantine again.", 409)
 
     async def _turn(self, record: Record, change: Advance) -> None:
@@ -127,3 +162,7 @@ class Review:
                 return
         if not moved:
             raise Refused("decided-already", "Somebody else has just decided this mail.", "Look again.", 409)
+
+
+def _others(record: Record, account: UUID) -> list[Vote]:
+    return [vote for vote in record.votes if vote.account != account]

@@ -1,22 +1,23 @@
 """What reviewers do: /quarantine, /sent-log. The lists are in filter_lists."""
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from secumail.contracts.commands import Done
-from secumail.contracts.commands.dlp import Reject, Release
+from secumail.contracts.commands.dlp import Reject, Release, ReleaseReply
 from secumail.directory import REVIEWERS
 from secumail.errors import Refused
 from secumail.mailbox import entry as mailbox
-from secumail.mailbox.entry import Entry, Folder, Meta
+from secumail.mailbox.entry import Act, Entry, Folder, Meta
 from secumail.sealing.claims import Step, TransitKeys
+from services.gateway import held
 from services.gateway.handlers.door import Asking, Behind, Door
 from services.gateway.handlers.messages import Page, Row, cursor_at, opened_with, page, position, row
 from services.gateway.handlers.showing import Mail, shown
@@ -25,10 +26,14 @@ from services.gateway.sessions import Session
 router = APIRouter()
 
 AT_ONCE = 200
-Act = Callable[[Door, Session, Meta], Awaitable[None]]
+Deed = Callable[[Door, Session, Meta], Awaitable[Act]]
+"""Carries a reviewer's decision to dlp; what it came to."""
 
 LOOKED_AT = 2000
 """Held mails that one request looks through in search of those that are asked for: they have to be opened for it."""
+_BATCH = 200
+_DECIDED: Mapping[held.State, Folder] = {"released": "sent-log", "rejected": "archive"}
+"""Where a mail that was decided on is put away."""
 
 
 class Decision(BaseModel):
@@ -40,8 +45,18 @@ class Decision(BaseModel):
     note: str
 
 
+class Appeal(BaseModel):
+    """What the sender has to say to the reviewers."""
+
+    at: datetime
+    text: str
+
+
 class HeldMail(BaseModel):
-    """A held mail: why, by which findings, what was decided, and the mail itself."""
+    """A held mail: why, by which findings, what was decided, and the mail itself.
+
+    `state` is null for a line of the sent log. `reviewers`: how many people have to release it; `votes`: who has.
+    """
 
     id: UUID
     mail: UUID
@@ -50,15 +65,23 @@ class HeldMail(BaseModel):
     findings: list[dict[str, Any]]
     sender: str
     recipients: list[str]
+    state: held.State | None
+    reviewers: int
+    votes: list[Decision]
     decision: Decision | None
+    appeal: Appeal | None
     message: Mail
 
 
 class HeldRow(Row):
-    """One held mail in the list: `code` is what holds it, `recipients` for whom."""
+    """One held mail in the list: `code` is what holds it, `recipients` for whom. `missing`: how many people have to
+    release it yet, where it waits; `appealed`: its sender has something to say."""
 
     code: str
     recipients: list[str]
+    state: held.State
+    missing: int
+    appealed: bool
 
 
 class HeldPage(BaseModel):
@@ -78,11 +101,18 @@ class Decide(BaseModel):
     note: str = Field(default="", max_length=500)
 
 
+class DecideRelease(Decide):
+    """The same; `encrypted`: on condition that it leaves encrypted only. Who has no key gets nothing then."""
+
+    encrypted: bool = False
+
+
 class Decided(BaseModel):
-    """What became of each: `done`, or the fault in words."""
+    """What became of each: `done`, or the fault in words. `missing`: so many others have to release it as well."""
 
     id: UUID
     done: bool
+    missing: int = 0
     code: str | None = None
     words: str | None = None
 
@@ -96,24 +126,29 @@ async def list_quarantine(
     sender: Annotated[str, Query(max_length=320, description="Part of the sender's address.")] = "",
     recipient: Annotated[str, Query(max_length=320, description="Part of a recipient's address.")] = "",
     reason: Annotated[str, Query(max_length=100, description="The code that holds it, or a word of the reason.")] = "",
+    state: Annotated[held.State, Query(description="Where it stands; expired: nobody decided in time.")] = "waiting",
 ) -> HeldPage:
     """Held mails, newest first; those that match all that is asked for. For reviewers."""
     session.require("reviewer")
     account, key = await door.sessions.group(session, REVIEWERS)
     wanted = tuple(part.strip().lower() for part in (sender, recipient, reason))
-    entries = await door.mailboxes.page(
-        account, "quarantine", (LOOKED_AT if any(wanted) else limit) + 1, position(cursor)
-    )
     rows: list[HeldRow] = []
-    for at, entry in enumerate(entries[:-1] if len(entries) > (LOOKED_AT if any(wanted) else limit) else entries):
-        meta = entry.open_meta(entry.open_key(key))
-        if _matches(meta, *wanted):
-            rows.append(_held_row(entry, meta))
-        if len(rows) == limit:
-            more = at + 1 < len(entries)
-            return HeldPage(data=rows, next_cursor=cursor_at(entry) if more else None)
-    more = len(entries) > LOOKED_AT
-    return HeldPage(data=rows, next_cursor=cursor_at(entries[-2]) if more else None)
+    behind = position(cursor)
+    for _ in range(LOOKED_AT // _BATCH):
+        batch = await _batch(door, account, state, behind)
+        for entry, stands in batch:
+            behind = entry.at, entry.id
+            if stands != state:
+                continue
+            meta = entry.open_meta(entry.open_key(key))
+            if _matches(meta, *wanted):
+                rows.append(_held_row(entry, meta, state))
+            if len(rows) == limit:
+                more = len(batch) == _BATCH or entry is not batch[-1][0]
+                return HeldPage(data=rows, next_cursor=cursor_at(entry) if more else None)
+        if len(batch) < _BATCH:
+            return HeldPage(data=rows, next_cursor=None)
+    return HeldPage(data=rows, next_cursor=cursor_at(batch[-1][0]))
 
 
 @router.get("/quarantine/{id}", operation_id="showHeldMail")
@@ -121,7 +156,8 @@ async def show_held(door: Behind, session: Asking, id: UUID) -> HeldMail:
     """One held mail with its reason. For reviewers."""
     entry, meta, raw = await _held(door, session, id)
     _, key = await door.sessions.group(session, REVIEWERS)
-    decided = mailbox.Decision.open(entry, key)
+    decided, said = mailbox.Decision.open(entry, key), mailbox.Appeal.open(entry, key)
+    is_held = entry.role == "held"
     return HeldMail(
         id=entry.id,
         mail=entry.mail,
@@ -130,7 +166,11 @@ async def show_held(door: Behind, session: Asking, id: UUID) -> HeldMail:
         findings=meta.extra["findings"],
         sender=meta.extra["envelope"]["sender"],
         recipients=meta.extra["envelope"]["recipients"],
+        state=held.state(entry, await door.spool.find(entry.mail)) if is_held else None,
+        reviewers=meta.extra.get("reviewers", 1),
+        votes=[Decision(**asdict(vote)) for vote in mailbox.Decision.votes(entry, key)],
         decision=Decision(**asdict(decided)) if decided is not None else None,
+        appeal=Appeal(**asdict(said)) if said is not None else None,
         message=await shown(door, session, entry, meta, raw),
     )
 
@@ -143,17 +183,20 @@ async def raw_held(door: Behind, session: Asking, id: UUID) -> Response:
 
 
 @router.post("/quarantine/release", operation_id="releaseMails")
-async def release(door: Behind, session: Asking, given: Decide) -> list[Decided]:
-    """Let held mails go, in your name; from then on they stand in the sent log. For reviewers."""
+async def release(door: Behind, session: Asking, given: DecideRelease) -> list[Decided]:
+    """Let held mails go, in your name; from then on they stand in the sent log. For reviewers.
+
+    Where two people are needed, the first release is a vote: `missing` says that another reviewer has to follow."""
     session.require("reviewer")
-    return [await _decide(door, session, id_, given.note, _release, "released", "sent-log") for id_ in given.ids]
+    deed = _release_encrypted if given.encrypted else _release
+    return [await _decide(door, session, id_, given.note, deed) for id_ in given.ids]
 
 
 @router.post("/quarantine/reject", operation_id="rejectMails")
 async def reject(door: Behind, session: Asking, given: Decide) -> list[Decided]:
-    """Refuse held mails for good. For reviewers."""
+    """Refuse held mails for good. One reviewer is enough for that. For reviewers."""
     session.require("reviewer")
-    return [await _decide(door, session, id_, given.note, _reject, "rejected", "archive") for id_ in given.ids]
+    return [await _decide(door, session, id_, given.note, _reject) for id_ in given.ids]
 
 
 @router.get("/sent-log", operation_id="listSentLog")
@@ -181,9 +224,28 @@ def _matches(meta: Meta, sender: str, recipient: str, reason: str) -> bool:
     )
 
 
-def _held_row(entry: Entry, meta: Meta) -> HeldRow:
-    shown = row(entry, meta)
-    return HeldRow(**shown.model_dump(), code=meta.extra["code"], recipients=meta.extra["envelope"]["recipients"])
+def _held_row(entry: Entry, meta: Meta, state: held.State) -> HeldRow:
+    missing = meta.extra.get("reviewers", 1) - len(entry.votes) if state == "waiting" else 0
+    return HeldRow(
+        **row(entry, meta).model_dump(),
+        code=meta.extra["code"],
+        recipients=meta.extra["envelope"]["recipients"],
+        state=state,
+        missing=max(missing, 1) if state == "waiting" else 0,
+        appealed=entry.appeal is not None,
+    )
+
+
+async def _batch(
+    door: Door, account: UUID, state: held.State, behind: tuple[datetime, UUID] | None
+) -> list[tuple[Entry, held.State]]:
+    """The next entries in which those of this state are to be found, with where each stands."""
+    if state in _DECIDED:
+        decided = await door.mailboxes.decided(account, _DECIDED[state], _BATCH, behind)
+        return [(entry, held.state(entry, None)) for entry in decided]
+    entries = await door.mailboxes.page(account, "quarantine", _BATCH, behind)
+    records = await door.spool.standing([entry.mail for entry in entries])
+    return [(entry, held.state(entry, records.get(entry.mail))) for entry in entries]
 
 
 async def _held(door: Door, session: Session, id_: UUID) -> tuple[Entry, Meta, bytes]:
@@ -192,38 +254,52 @@ async def _held(door: Door, session: Session, id_: UUID) -> tuple[Entry, Meta, b
     return await opened_with(door, account, key, id_)
 
 
-async def _decide(
-    door: Door, session: Session, id_: UUID, note: str, act: Act, words: Literal["released", "rejected"], to: Folder
-) -> Decided:
+async def _decide(door: Door, session: Session, id_: UUID, note: str, deed: Deed) -> Decided:
     try:
         entry, meta, _ = await _held(door, session, id_)
         if entry.folder != "quarantine":
             raise Refused("decided-already", "This mail is decided already.", "Look at the quarantine again.", 409)
-        await act(door, session, meta)
+        act = await deed(door, session, meta)
         _, key = await door.sessions.group(session, REVIEWERS)
-        decision = mailbox.Decision(session.address, datetime.now(UTC), words, note)
-        await door.mailboxes.decide(entry, to, decision.seal(entry, key.public))
+        sealed = mailbox.Decision(session.address, datetime.now(UTC), act, note).seal(entry, key.public)
+        if act in ("voted", "voted-encrypted"):
+            if all(vote.by != session.address for vote in mailbox.Decision.votes(entry, key)):
+                await door.mailboxes.vote(entry, sealed)
+            return Decided(id=id_, done=True, missing=1)
+        await door.mailboxes.decide(entry, _DECIDED["rejected" if act == "rejected" else "released"], sealed)
     except Refused as refused:
         return Decided(id=id_, done=False, code=refused.code, words=refused.words)
     return Decided(id=id_, done=True)
 
 
-async def _release(door: Door, session: Session, meta: Meta) -> None:
-    """Make the mail's keys out to crypto, signed by the reviewer: no service can release a mail by itself."""
+async def _release(door: Door, session: Session, meta: Meta) -> Act:
+    return "voted" if await _released(door, session, meta, "released") else "released"
+
+
+async def _release_encrypted(door: Door, session: Session, meta: Meta) -> Act:
+    return "voted-encrypted" if await _released(door, session, meta, "released-encrypted") else "released-encrypted"
+
+
+async def _released(door: Door, session: Session, meta: Meta, says: str) -> int:
+    """Make the mail's keys out to crypto, signed by the reviewer: no service can release a mail by itself.
+
+    How many others have to do the same.
+    """
     mail, generation = UUID(meta.extra["mail"]), int(meta.extra["generation"])
     keys = TransitKeys.decode(base64.b64decode(meta.extra["transit"]))
     claim = await door.claims.seal_as_person(
         Step("mail.filtered", mail, generation + 1),
         "crypto",
         keys,
-        "released",
+        says,
         session.account,
         session.keys.signer,
     )
     command = Release(mail=mail, generation=generation, claim=claim)
-    await door.ask(command, Done, session.actor)
+    return (await door.ask(command, ReleaseReply, session.actor)).missing
 
 
-async def _reject(door: Door, session: Session, meta: Meta) -> None:
+async def _reject(door: Door, session: Session, meta: Meta) -> Act:
     command = Reject(mail=UUID(meta.extra["mail"]), generation=int(meta.extra["generation"]))
     await door.ask(command, Done, session.actor)
+    return "rejected"

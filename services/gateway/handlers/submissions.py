@@ -178,7 +178,7 @@ async def get_submission(
     deadline = time.monotonic() + wait
     meta = await _own(door, session, id)
     while True:
-        records = await _records(door, session, id)
+        records = await own_records(door, session, id)
         submission = _submission(id, records, meta)
         left = deadline - time.monotonic()
         if submission.settled or left <= 0:
@@ -192,7 +192,7 @@ async def get_submission(
 @router.get("/submissions/{id}/trace", operation_id="getTrace")
 async def get_trace(door: Behind, session: Asking, id: UUID) -> Trace:
     """The steps a mail took. For its sender, reviewers and administrators."""
-    records = await _records(door, session, id, others=True)
+    records = await own_records(door, session, id, others=True)
     top = records[0]
     steps = [
         TraceStep(
@@ -323,7 +323,8 @@ async def _own(door: Door, session: Session, id_: UUID) -> Meta | None:
     return entry.open_meta(entry.open_key(session.keys.private)) if entry is not None else None
 
 
-async def _records(door: Door, session: Session, id_: UUID, others: bool = False) -> list[Record]:
+async def own_records(door: Door, session: Session, id_: UUID, others: bool = False) -> list[Record]:
+    """The records of a mail and its parts; Refused where it is another's (`others`: unless one may see others')."""
     records = await door.spool.status(id_)
     allowed = others and {"reviewer", "administrator"} & set(session.roles)
     if not records or (records[0].account != session.account and not allowed):

@@ -40,13 +40,32 @@ def test_the_wish_comes_before_policy_and_policy_before_what_can_be_read(
     assert choose(wish, policy, reader) == choice
 
 
+@pytest.mark.parametrize(
+    ("wish", "reader", "choice"),
+    [
+        ("signed", Reader(inside=True), Choice(Form.SIGNED, "wish")),
+        ("signed", Reader(inside=False, keys=OPENPGP), Choice(Form.OPENPGP, "readable")),
+        ("smime", Reader(inside=False, keys=SMIME), Choice(Form.SMIME_CBC, "wish")),
+        ("auto", Reader(inside=False, guest=True), Choice(Form.PICKUP, "wish")),
+        ("auto", Reader(inside=False), Choice(None, "policy", "encryption-required")),
+        ("smime", Reader(inside=False, keys=OPENPGP), Choice(None, "policy", "encryption-required")),
+    ],
+)
+def test_where_a_mail_may_leave_encrypted_only_who_has_no_key_gets_nothing(
+    wish: Wish, reader: Reader, choice: Choice
+) -> None:
+    assert choose(wish, DEFAULT, reader, encrypted=True) == choice
+
+
 READERS = st.builds(Reader, st.booleans(), st.booleans(), st.frozensets(st.sampled_from(["smime", "openpgp"])))
 WISHES = st.sampled_from(["auto", "signed", "smime", "openpgp"])
 
 
-@given(WISHES, READERS)
-def test_nobody_outside_gets_a_mail_that_others_on_its_way_can_read(wish: Wish, reader: Reader) -> None:
-    chosen = choose(wish, DEFAULT, reader)
+@given(WISHES, READERS, st.booleans())
+def test_nobody_outside_gets_a_mail_that_others_on_its_way_can_read(
+    wish: Wish, reader: Reader, encrypted: bool
+) -> None:
+    chosen = choose(wish, DEFAULT, reader, encrypted=encrypted)
     assert (chosen.form is None) == (chosen.reason is not None)
     if not reader.inside:
         assert chosen.form is not Form.SIGNED

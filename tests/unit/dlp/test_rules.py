@@ -57,6 +57,14 @@ def test_by_default_these_are_held_for_everybody(hit: Hit, code: str) -> None:
     assert (got.recipients, got.action, got.code) == ((0, 1, 2), "hold", code)
 
 
+def test_what_is_dangerous_needs_two_reviewers_also_where_a_word_was_quicker_to_hold_it() -> None:
+    assert verdict(MACRO).reviewers == 2
+    assert verdict(COPY).reviewers == verdict(Hit("type", "mismatch", "attachment 1 (a.pdf)")).reviewers == 1
+    falcon = Message(passages=(Passage("body", "falcon"),))
+    got = verdict(MACRO, message=falcon, words=[BlackWord(term="falcon")])
+    assert (got.code, got.reviewers) == ("black-word", 2)
+
+
 @pytest.mark.parametrize("hit", [KEY, CARDS])
 def test_by_default_these_are_held_on_their_way_out_only(hit: Hit) -> None:
     inside, outside = decided(hit, to=(EVE, BOB, PAT)).verdicts
@@ -219,6 +227,7 @@ def test_rules_are_part_of_the_lists_and_survive_json() -> None:
     [
         ([{"name": "a", "then": "hold"}, {"name": "a", "then": "allow"}], "two rules are called 'a'"),
         ([{"name": "A b", "then": "hold"}], "pattern"),
+        ([{"name": "a", "then": "block", "reviewers": 2}], "holds nothing"),
         ([{"name": "a", "then": "burn"}], "'allow', 'audit'"),
         ([{"name": "a", "then": "hold", "when": {"found": [{"detector": "credential", "score": 0.5}]}}], "uncertain"),
         ([{"name": "a", "then": "hold", "when": {"recipients": ["moon"]}}], "'inside', 'partner'"),
