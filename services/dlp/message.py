@@ -19,7 +19,7 @@ from functools import cached_property
 from itertools import count
 
 from services.dlp.attachments import Attachment
-from services.dlp.charsets import decode, header_text
+from services.dlp.charsets import decode, header_text, readings
 from services.dlp.findings import Hit
 from services.dlp.layers import Unfolded, unfold
 from services.dlp.links import lying
@@ -33,6 +33,10 @@ MAX_MIME_HEADER = 16384
 MAX_MIME_PARAMETERS = 64
 MAX_NAME = 255
 
+WAITING = "picture"
+"""The trouble of a picture whose words are still to be read, by who reads pictures."""
+
+_PAGES = ("html", "xml", "xhtml")
 _MIME_HEADERS = ("content-type", "content-transfer-encoding", "content-disposition")
 _IDENTITY = ("", "7bit", "8bit", "binary")
 _ENCODINGS = (*_IDENTITY, "quoted-printable", "base64", "x-uuencode", "uuencode", "uue", "x-uue")
@@ -91,6 +95,11 @@ class Message:
     """What could not be read, and why (detector "unscannable"). Below a score of 1 it is what nobody reads."""
     dangers: tuple[Hit, ...] = ()
     """What else the extractor found about the files: types that lie, active content."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has pictures whose words are still to be read."""
+        return any(trouble.rule == WAITING for trouble in self.troubles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,18 +283,25 @@ class _Reading:
         elif _has_files(text):
             self.give(name, 0, part, data, alternative, known=True)
         if is_text:
-            if part.get_content_subtype() in ("html", "xml", "xhtml"):
-                if not is_file:  # a page that comes as a file is examined as one
-                    self.hits.extend(replace(hit, where=name) for hit in lying(text))
-                text, hidden = split(text)
-                self.add(name, text, alternative)
-                self.add(f"{name} markup", hidden, alternative)
-            else:
-                if part.get_content_subtype() in ("calendar", "vcard", "x-vcard", "directory"):
-                    text = _FOLD.sub("", text)  # RFC 5545 section 3.1: within a word if need be
-                self.add(name, text, alternative)
+            subtype = part.get_content_subtype()
+            if not is_file and subtype in _PAGES:  # a page that comes as a file is examined as one
+                self.hits.extend(replace(hit, where=name) for hit in lying(text))
+            further = () if "\0" in text else readings(data, _lenient(part.get_content_charset))
+            group = next(self.alternatives) if further and alternative is None else 0
+            self.text(name, subtype, text, (group, 0) if group else alternative)
+            for branch, (codec, reading) in enumerate(further, 1):
+                self.text(f"{name}, as {codec}", subtype, reading, (group, branch) if group else alternative)
             if _SEALED in text:
                 self.hits.append(Hit("unscannable", "encrypted", name))
+
+    def text(self, name: str, subtype: str, text: str, alternative: Alternative) -> None:
+        """Add one reading of a text part."""
+        if subtype in _PAGES:
+            text, hidden = split(text)
+            self.add(f"{name} markup", hidden, alternative)
+        elif subtype in ("calendar", "vcard", "x-vcard", "directory"):
+            text = _FOLD.sub("", text)  # RFC 5545 section 3.1: within a word if need be
+        self.add(name, text, alternative)
 
     def give(self, where: str, index: int, part: Mime, data: bytes, alternative: Alternative, known: bool) -> None:
         """Put a file, or a text with files in it, before the extractor."""

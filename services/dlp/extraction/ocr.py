@@ -5,8 +5,6 @@ Only the pixels reach tesseract, as a plain grey map: of the formats that hide s
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,11 +12,10 @@ from io import BytesIO
 
 from PIL import Image, ImageOps
 
+from services.dlp.extraction import tesseract
 from services.dlp.extraction.pieces import Budget, Piece, Text, Trouble
+from services.dlp.message import WAITING
 
-TESSERACT = shutil.which("tesseract") or "tesseract"
-WAITS = "picture"
-"""The trouble of a picture that is still to be read: a mail that has one waits for who reads pictures."""
 SMALL = 20_000
 """Pixels below which a picture is an icon, a logo or a tracker, and is not read; so is a line of less than 24."""
 MAX_PIXELS = 50_000_000
@@ -37,15 +34,6 @@ def is_small(width: int, height: int) -> bool:
     return width * height < SMALL or min(width, height) < 24
 
 
-def missing(languages: str) -> tuple[str, ...]:
-    """Those of the languages ("eng+deu") that tesseract has no data for; all of them where there is none."""
-    try:
-        listed = subprocess.run([TESSERACT, "--list-langs"], capture_output=True, text=True, check=True, timeout=30)
-    except (OSError, subprocess.SubprocessError):
-        return tuple(languages.split("+"))
-    return tuple(one for one in languages.split("+") if one not in listed.stdout.split())
-
-
 def words(data: bytes, budget: Budget) -> Iterator[Piece]:
     """The words in a picture file, or that it is small, waits to be read, or could not be."""
     try:
@@ -55,7 +43,7 @@ def words(data: bytes, budget: Budget) -> Iterator[Piece]:
         yield Trouble("ocr-too-big")
     except (OSError, ValueError, SyntaxError, EOFError):
         # Pillow has no name for some formats, and many names for damage.
-        yield Trouble("ocr-failed") if budget.limits.languages else Trouble(WAITS, score=0.5)
+        yield Trouble("ocr-failed") if budget.limits.languages else Trouble(WAITING, score=0.5)
 
 
 def words_in(picture: Image.Image, budget: Budget) -> Iterator[Piece]:
@@ -63,7 +51,7 @@ def words_in(picture: Image.Image, budget: Budget) -> Iterator[Piece]:
     if is_small(*picture.size):
         yield Trouble("small-picture", score=0.3)
     elif not budget.limits.languages:
-        yield Trouble(WAITS, score=0.5)
+        yield Trouble(WAITING, score=0.5)
     elif picture.width * picture.height > MAX_PIXELS:
         yield Trouble("ocr-too-big")
     else:
@@ -84,21 +72,13 @@ def _frame(picture: Image.Image, budget: Budget) -> Iterator[Piece]:
         return
     left = budget.limits.seconds - (time.monotonic() - budget.began)
     try:
-        found = subprocess.run(
-            [TESSERACT, "stdin", "stdout", "-l", budget.limits.languages, "--psm", "1"],
-            input=_grey(picture),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "OMP_THREAD_LIMIT": "1"},
-            check=True,
-            timeout=max(0.1, min(_SECONDS, left)),
-        )
+        shown = tesseract.words(_grey(picture), budget.limits.languages, max(0.1, min(_SECONDS, left)))
     except subprocess.TimeoutExpired:
         yield Trouble("ocr-timeout")
     except (subprocess.CalledProcessError, OSError):
         yield Trouble("ocr-failed")
     else:
-        yield Text("words in the picture", found.stdout.decode("utf-8", "replace"))
+        yield Text("words in the picture", shown)
 
 
 def _grey(picture: Image.Image) -> bytes:

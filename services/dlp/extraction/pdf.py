@@ -21,10 +21,11 @@ from pypdf.generic import (
     TextStringObject,
 )
 
-from services.dlp.extraction.ocr import MAX_PIXELS, WAITS, is_small, words_in
+from services.dlp.extraction.ocr import MAX_PIXELS, is_small, words_in
 from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
 from services.dlp.extraction.texts import runs
 from services.dlp.files.types import is_text, text_of
+from services.dlp.message import WAITING
 
 _END = b"%%EOF"
 _REVISIONS = 50
@@ -114,7 +115,7 @@ def _picture(number: int, stream: StreamObject, budget: Budget) -> Iterator[Piec
     if is_small(width, height):
         yield Trouble("small-picture", f"picture {number}", score=0.3)
     elif not budget.limits.languages:
-        yield Trouble(WAITS, f"picture {number}", score=0.5)
+        yield Trouble(WAITING, f"picture {number}", score=0.5)
     elif width * height > MAX_PIXELS:
         yield Trouble("ocr-too-big", f"picture {number}")
     else:

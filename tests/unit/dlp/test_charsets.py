@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.dlp import message
 from services.dlp.attachments import Attachment, known_bad
 from services.dlp.charsets import decode, readings
 from services.dlp.danger import examine
@@ -62,6 +63,14 @@ def test_the_readings_of_a_file_are_one_text_in_several_ways() -> None:
     assert any(p.name == "attachment 1 (a.txt) ! as cp1251" and p.text == RUSSIAN for p in passages)
     groups = {p.alternative[0] for p in passages if p.alternative}
     assert len(groups) == 1 and len({p.alternative for p in passages}) == len(passages)
+
+
+@pytest.mark.parametrize("kind", ["plain", "html"])
+def test_a_body_that_declares_nothing_is_read_in_several_ways(kind: str) -> None:
+    raw = f"Subject: x\nContent-Type: text/{kind}\n\n".encode() + RUSSIAN.encode("koi8_r")
+    passages = [passage for passage in message.read(raw).passages if passage.name.startswith("body")]
+    assert ("body, as koi8_r", RUSSIAN) in {(passage.name, passage.text) for passage in passages}
+    assert len({passage.alternative for passage in passages}) == len(passages) > 1
 
 
 def test_a_danger_is_told_with_its_place_in_the_file() -> None:

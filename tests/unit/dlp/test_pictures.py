@@ -9,8 +9,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from services.dlp.extraction.child import Extractor
-from services.dlp.extraction.ocr import FRAMES, missing
+from services.dlp.extraction.ocr import FRAMES
 from services.dlp.extraction.pieces import Limits
+from services.dlp.extraction.tesseract import missing
 from services.dlp.extraction.walk import extract
 from services.dlp.findings import Hit
 from services.dlp.message import File, Found, Passage
