@@ -16,7 +16,7 @@ DENSEST = 0.4
 """Bits an element that hiding promises to find room for."""
 
 _SAMPLE = 2**16
-_HEADER_NEEDS = 6
+_HEADER_NEEDS = 3
 """Usable elements for each of the header's bits: it has one try alone."""
 _HALVINGS = 40
 

@@ -9,7 +9,7 @@ many bits as the best distribution of the steps has entropy in it, so that nothi
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 import numba
 import numpy as np
@@ -23,8 +23,10 @@ Elements = NDArray[np.int16]
 Prices = NDArray[np.float32]
 """What a step costs; infinite where it must not be taken."""
 Bits = NDArray[np.uint8]
+Whole = TypeVar("Whole", np.uint8, np.uint16, np.int16)
 
-_SAMPLE = 2**14
+SAMPLE = 2**14
+"""Elements on which lambda is found: in keyed order the first are as good as any."""
 _HALVINGS = 24
 _LEAST, _MOST = -12.0, 16.0
 
@@ -87,20 +89,17 @@ def extract(elements: Elements, size: int, code: Code) -> Bits:
 
 def share(elements: Elements, up: Prices, down: Prices, rate: float) -> int:
     """The first layer's share of a message of `rate` bits an element, in 256ths."""
-    toward, away = by_second_bit(elements[:_SAMPLE], up[:_SAMPLE], down[:_SAMPLE])
+    toward, away = by_second_bit(elements, up, down)
     whole, second = entropies(toward, away, scale_for(up, down, rate))
     return round(256 * (whole - second) / whole) if whole else 128
 
 
 def scale_for(up: Prices, down: Prices, rate: float) -> float:
-    """lambda: at which factor before the prices the best steps carry `rate` bits an element.
-
-    Found on elements from the beginning: in keyed order they are a fair sample.
-    """
+    """lambda: at which factor before the prices the best steps carry `rate` bits an element."""
     least, most = _LEAST, _MOST
     for _ in range(_HALVINGS):
         middle = (least + most) / 2
-        if entropies(up[:_SAMPLE], down[:_SAMPLE], math.exp(middle))[0] > rate:
+        if entropies(up[:SAMPLE], down[:SAMPLE], math.exp(middle))[0] > rate:
             least = middle
         else:
             most = middle
@@ -151,7 +150,7 @@ def _second_costs(away: Prices, turned: Bits, scale: float) -> Costs:
     return costs
 
 
-def _in_lanes(values: Any, lanes: int) -> Any:
+def _in_lanes(values: NDArray[Whole], lanes: int) -> NDArray[Whole]:
     """steps x lanes, without the last few that fill no step."""
     return values[: values.size // lanes * lanes].reshape(-1, lanes)
 

@@ -10,7 +10,7 @@ only adds up columns.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypeVar
 
 import numba
 import numpy as np
@@ -24,24 +24,28 @@ Costs = NDArray[np.uint16]
 Columns = NDArray[np.uint16]
 Path = NDArray[np.uint16]
 
+Whole = TypeVar("Whole", np.uint8, np.uint16)
+
+# The format: a reader has to have the same numbers.
 HEIGHT = 10
 LANES = 32
+_STEPS = 2**14
+"""Steps of one run of the trellis, whose decisions are in memory at once."""
+_BITS = 256
+"""Bits that a lane spells if it can: short runs are dear (a lattice of 128 x 128 at 0.0167: half of it costs 9 %)."""
+_LEAD = 2
+"""Blocks' worth of steps before the first block: a run begins with a choice of changes, as it goes on."""
+
+# The coder's own.
 UNIT = 64
 """Costs are in 1/64 of the natural logarithm of the odds against a change."""
 DEAREST = 1600
 """No allowed change costs more: odds of e^25 are as good as never."""
 WET = 4000
 """The cost of a change that must not be."""
-
 _STATES = 2**HEIGHT
 _HALF = _STATES // 2
 _UNREACHED = 40000
-_STEPS = 2**14
-"""Steps of one run of the trellis, whose decisions are in memory at once."""
-_ROWS = 128
-"""Rows a run has if it can: the shorter it is, the dearer (0.02 bits an element: 16 rows +15 %, 64 rows +2 %)."""
-_LEAD = 2
-"""Blocks' worth of steps before the first block: a run begins with a choice of changes, as it goes on."""
 _PACKED = 8
 """Steps whose decisions share a word: two bits for each pair of states."""
 
@@ -57,9 +61,9 @@ def columns(key: bytes, nonce: int, steps: int) -> Columns:
 
 
 def lanes(elements: int, bits: int) -> int:
-    """Over how many lanes so many bits are best spread in so many elements: few where the runs would get short."""
+    """Over how many lanes so many bits are best spread in so many elements: few where runs would get short."""
     count = LANES
-    while count > 1 and bits < _ROWS * count and elements <= _STEPS * count // 2:
+    while count > 1 and bits < _BITS * count and elements <= _STEPS * count // 2:
         count //= 2
     return count
 
@@ -93,7 +97,7 @@ def changes(parities: Parities, costs: Costs, columns: Columns, message: Paritie
     return changed
 
 
-def _widened(values: Any) -> Any:
+def _widened(values: NDArray[Whole]) -> NDArray[Whole]:
     """The same for all LANES, of which the last may idle."""
     idle = LANES - values.shape[1]
     return np.pad(values, ((0, 0), (0, idle))) if idle else values
@@ -143,9 +147,7 @@ def _viterbi(
             _take(metric, costs[step], columns[step], path[step // _PACKED], 2 * (step % _PACKED))
             step += 1
         _complete(metric, target[row])
-    states = np.empty(LANES, np.int64)
-    for lane in range(LANES):
-        states[lane] = metric[:_HALF, lane].argmin()
+    states = _cheapest(metric)
     for row in range(ends.size - 1, -1, -1):
         for lane in range(LANES):
             states[lane] = 2 * states[lane] + target[row, lane]
@@ -190,6 +192,17 @@ def _complete(metric: Costs, bit: Parities) -> None:
             value = metric[state, lane]
             metric[state, lane] = value if value == _UNREACHED else np.uint16(value - least[lane])
     metric[_HALF:] = _UNREACHED
+
+
+@numba.njit(nogil=True)
+def _cheapest(metric: Costs) -> NDArray[np.int64]:
+    """The state of each lane with the least metric: what rows behind the last one would be doesn't matter."""
+    states = np.zeros(LANES, np.int64)
+    for state in range(_HALF):
+        for lane in range(LANES):
+            if metric[state, lane] < metric[states[lane], lane]:
+                states[lane] = state
+    return states
 
 
 @numba.njit(nogil=True)
