@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 from uuid import uuid4
 
 import httpx
@@ -15,6 +15,8 @@ from secumail.cli import session
 from secumail.cli.answers import Accepted, Row
 from secumail.errors import Refused
 
+Rate = Literal["careful", "normal", "maximum"]
+"""How much of a hidden mail pictures carry."""
 PAGE = 200
 PATIENCE = 30.0
 """Seconds after which nothing is tried again."""
@@ -24,12 +26,18 @@ _NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
 @dataclass(frozen=True)
-class Cover:
-    """A picture to hide a mail in, and the text that goes with it."""
+class Hiding:
+    """Pictures to hide a mail in, in the order they are to be shown, and the text that goes with them.
 
-    name: str
-    picture: bytes
-    text: str
+    `pictures`: name and file each; none: the organisation's.
+    """
+
+    pictures: tuple[tuple[str, bytes], ...] = ()
+    text: str = ""
+    rate: Rate = "normal"
+
+    def __repr__(self) -> str:
+        return f"Hiding({len(self.pictures)})"
 
 
 @dataclass(frozen=True)
@@ -114,6 +122,15 @@ class Client:
         headers = {"Content-Type": "message/rfc822"}
         return _json(self._request("POST", "/scan", params={"to": list(to)}, headers=headers, content=raw))
 
+    def upload(self, path: str, data: bytes, **params: Any) -> Any:
+        """POST a file. Never repeated, as above."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return _json(self._request("POST", path, repeatable=False, params=params, headers=headers, content=data))
+
+    def judge(self, pictures: Sequence[tuple[str, bytes]]) -> Any:
+        """POST pictures to be looked at as covers, not kept."""
+        return _json(self._request("POST", "/covers/judge", files=[("cover", picture) for picture in pictures]))
+
     def delete(self, path: str) -> None:
         """DELETE. Not repeated: the second answer would be that there is no such thing."""
         self._request("DELETE", path, repeatable=False)
@@ -122,7 +139,7 @@ class Client:
         self,
         raw: bytes,
         to: Sequence[str] = (),
-        cover: Cover | None = None,
+        hiding: Hiding | None = None,
         key: str | None = None,
         form: str = "auto",
         password: Password | None = None,
@@ -130,15 +147,15 @@ class Client:
         """Send a raw mail. The same `key` (made afresh here) goes with every repetition: it is kept once."""
         headers = {"Idempotency-Key": key or uuid4().hex}
         params: dict[str, Any] = {"form": form, **({"to": list(to)} if to else {})}
-        if cover is None and password is None:
+        if hiding is None and password is None:
             headers["Content-Type"] = "message/rfc822"
             answer = self._request("POST", "/messages", params=params, headers=headers, content=raw)
         else:
-            files: dict[str, Any] = {"message": ("mail.eml", raw)}
+            files: list[tuple[str, Any]] = [("message", ("mail.eml", raw))]
             fields: dict[str, str] = {}
-            if cover is not None:
-                files["cover"] = (cover.name, cover.picture, "image/png")
-                fields["cover_text"] = cover.text
+            if hiding is not None:
+                files += [("cover", picture) for picture in hiding.pictures]
+                fields |= {"conceal": "true", "cover_text": hiding.text, "rate": hiding.rate}
             if password is not None:
                 fields |= {"password": password.password, "hint": password.hint}
                 fields |= {"expires_days": str(password.days)} if password.days is not None else {}

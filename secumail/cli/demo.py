@@ -7,12 +7,13 @@ import zlib
 from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage
+from math import sin
 from typing import Annotated
 
 import typer
 
 from secumail.cli.answers import Submission
-from secumail.cli.client import Client, Cover
+from secumail.cli.client import Client, Hiding
 from secumail.cli.operator import HERE, HomeOption
 from secumail.cli.output import Json, emit, say, short, tabulate
 from secumail.errors import Refused
@@ -22,6 +23,7 @@ commands = typer.Typer(no_args_is_help=True)
 
 BLACK_WORD = "operation bluebell"
 _WIDTH, _HEIGHT = 800, 600
+_CELL = 10  # pixels side by side under one light
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Scene:
 
     title: str
     mail: EmailMessage
-    cover: Cover | None = None
+    hiding: Hiding | None = None
 
 
 @commands.command()
@@ -56,7 +58,7 @@ def demo(
             _know_black_word(client)
     with _client(home, sender) as client:
         scenes = _scenes(sender.address, receiver.address, home.domains[0])
-        sent = [(scene, client.send(scene.mail.as_bytes(), cover=scene.cover)["id"]) for scene in scenes]
+        sent = [(scene, client.send(scene.mail.as_bytes(), hiding=scene.hiding)["id"]) for scene in scenes]
         told: list[tuple[Scene, Submission]] = [
             (scene, client.get(f"/submissions/{mail}", wait=30)) for scene, mail in sent
         ]  # fmt: skip
@@ -107,12 +109,12 @@ def _know_black_word(client: Client) -> None:
 def _scenes(sender: str, receiver: str, domain: str) -> list[Scene]:
     attached = _mail(sender, receiver, "Minutes of Tuesday", "The minutes are attached.")
     attached.add_attachment("Agreed: we meet again in two weeks.\n", filename="minutes.txt")
-    cover = Cover("morning.png", photograph(), "The view this morning.")
+    hiding = Hiding((("morning.png", photograph()), ("noon.png", photograph())), "The view this morning, and at noon.")
     return [
         Scene("a clean mail", _mail(sender, receiver, "Lunch on Thursday", "At noon, by the river?")),
         Scene("with an attachment", attached),
         Scene("with a black word", _mail(sender, receiver, "Plans", f"How far is {BLACK_WORD}?")),
-        Scene("hidden in a picture", _mail(sender, receiver, "The offer", "We offer four hundred."), cover),
+        Scene("hidden in two pictures", _mail(sender, receiver, "The offer", "We offer four hundred."), hiding),
         Scene("to an unknown address", _mail(sender, f"nobody@{domain}", "Hello", "Are you there?")),
     ]
 
@@ -125,12 +127,16 @@ def _mail(sender: str, to: str, subject: str, text: str) -> EmailMessage:
 
 
 def photograph(width: int = _WIDTH, height: int = _HEIGHT) -> bytes:
-    """A PNG with the grain of a photograph: a misty sky, different every time. (W3C PNG, section 11.)"""
+    """A PNG with the light and the grain of a photograph: clouds, different every time. (W3C PNG, section 11.)"""
+    draw = secrets.SystemRandom()
+    waves = [(draw.uniform(0, 9), draw.uniform(0, 9), draw.uniform(0, 7), draw.uniform(6, 14)) for _ in range(6)]
+    grains = [bytes(light + (n & 31) for n in range(256)) for light in range(224)]
     rows = bytearray()
     for y in range(height):
-        brightness = 90 + 110 * y // height
-        grain = bytes(brightness + (n & 31) for n in range(256))
-        rows += b"\0" + secrets.token_bytes(3 * width).translate(grain)
+        rows.append(0)
+        for x in range(0, width, _CELL):
+            light = 110 + sum(size * sin(a * x / width + b * y / height + c) for a, b, c, size in waves)
+            rows += secrets.token_bytes(3 * min(_CELL, width - x)).translate(grains[int(light)])
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(rows), 1)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -118,7 +118,9 @@ class Envelope:
     """Who a mail is from and to, and what the sender wished. Sealed at rest under the transit envelope key.
 
     `sender` is empty for a mail that must never bounce (RFC 5321 4.5.5). `summary`: the mail's list view
-    (secumail.mailbox.entry.Meta), made once where the mail is taken in. `conceal`: hide it in the cover image.
+    (secumail.mailbox.entry.Meta), made once where the mail is taken in. `conceal`: hide it in pictures, at `rate`
+    (services/stego); `covers`: name and bytes of each of the sender's own, which lie behind each other in the record's
+    cover, none where the organisation's are to be taken.
     `form`: the protection the sender wishes; auto leaves it to policy and to what each recipient can read.
     `guests`: the recipients, by index, for whom the sender set a password. No database writer can put another key
     here, since the sealed envelope is under the door's signature (`authorship`).
@@ -128,8 +130,9 @@ class Envelope:
     recipients: tuple[str, ...]
     summary: dict[str, Any] = field(default_factory=dict)
     conceal: bool = False
-    cover_name: str = ""
+    covers: tuple[tuple[str, int], ...] = ()
     cover_text: str = ""
+    rate: str = "normal"
     form: str = "auto"
     guests: Mapping[int, Guest] = field(default_factory=dict)
 
@@ -144,8 +147,9 @@ class Envelope:
                 "recipients": self.recipients,
                 "summary": self.summary,
                 "conceal": self.conceal,
-                "cover_name": self.cover_name,
+                "covers": self.covers,
                 "cover_text": self.cover_text,
+                "rate": self.rate,
                 "form": self.form,
                 "guests": {index: guest.document() for index, guest in self.guests.items()},
             }
@@ -156,7 +160,8 @@ class Envelope:
         """From `encode`."""
         d = json.loads(raw)
         guests = {int(index): Guest.read(guest) for index, guest in d.get("guests", {}).items()}
-        return cls(**{**d, "recipients": tuple(d["recipients"]), "guests": guests})
+        covers = tuple((name, size) for name, size in d.get("covers", ()))
+        return cls(**{**d, "recipients": tuple(d["recipients"]), "covers": covers, "guests": guests})
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from services.gateway.adapters.waiting import News
 from services.gateway.handlers import (
     appeals,
     certificates,
+    covers,
     filter_lists,
     forms,
     keys,
@@ -129,6 +130,7 @@ def application(door: Door | None) -> FastAPI:
         ("people", people),
         ("sending", submissions),
         ("sending", forms),
+        ("sending", covers),
         ("sending", appeals),
         ("sending", pickups),
         ("reading", messages),

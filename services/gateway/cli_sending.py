@@ -12,7 +12,7 @@ import typer
 from rich.progress import track
 
 from secumail.cli.answers import Lock, Recipient, Submission, Trace
-from secumail.cli.client import Client, Cover, Password, logged_in
+from secumail.cli.client import Client, Hiding, Password, Rate, logged_in
 from secumail.cli.output import Json, chosen, emit, local, pairs, progress_console, say, short, tabulate
 from secumail.errors import Refused
 from services.gateway import cli_pickups
@@ -99,8 +99,12 @@ class Sent:
 def send(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Raw mails (RFC 5322); - is standard input.")],
     to: Annotated[list[str] | None, typer.Option("--to", help="A recipient, instead of those in the mail.")] = None,
-    cover: Annotated[Path | None, typer.Option(help="A PNG photograph to hide the mail in.")] = None,
-    cover_text: Annotated[str, typer.Option(help="The text of the mail that carries the picture.")] = "",
+    cover: Annotated[
+        list[Path] | None, typer.Option(help="A photograph to hide the mail in. Repeat it, in the order to be shown.")
+    ] = None,
+    conceal: Annotated[bool, typer.Option("--conceal", help="Hide it in the organisation's own pictures.")] = False,
+    cover_text: Annotated[str, typer.Option(help="The text of the mail that carries the pictures.")] = "",
+    rate: Annotated[Rate, typer.Option(help="How much each picture is to carry; less is seen less.")] = "normal",
     form: Annotated[Form, typer.Option(help="How to protect it; `secumail forms` tells what each gets.")] = Form.AUTO,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read a password from a pipe: with it, who is outside picks it up.")
@@ -114,10 +118,11 @@ def send(
 
     A mail that is held for review has not failed.
     """
-    picture = Cover(cover.name, cover.read_bytes(), cover_text) if cover is not None else None
+    pictures = tuple((path.name, path.read_bytes()) for path in cover or ())
+    hiding = Hiding(pictures, cover_text, rate) if pictures or conceal else None
     locked = _password(password_stdin, hint, expires_days, files)
     with logged_in() as client:
-        done = [_sent(client, file, to or (), picture, form, locked) for file in _watched(files, "sending")]
+        done = [_sent(client, file, to or (), hiding, form, locked) for file in _watched(files, "sending")]
         if wait:
             done = [_settled(client, sent) for sent in _watched(done, "waiting")]
     if as_json:
@@ -219,13 +224,13 @@ def _password(from_pipe: bool, hint: str, days: int | None, files: Sequence[str]
 
 
 def _sent(
-    client: Client, file: str, to: Sequence[str], cover: Cover | None, form: str, password: Password | None
+    client: Client, file: str, to: Sequence[str], hiding: Hiding | None, form: str, password: Password | None
 ) -> Sent:
     name = "standard input" if file == "-" else file
     try:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         # One key for this file, however often the client has to repeat itself.
-        accepted = client.send(raw, to, cover, uuid4().hex, form, password)
+        accepted = client.send(raw, to, hiding, uuid4().hex, form, password)
     except Refused as refused:
         return Sent(name, fault=refused)
     except OSError as error:

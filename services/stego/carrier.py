@@ -1,8 +1,8 @@
-"""The carrier mail: an ordinary mail with a picture attached, and the pictures of a mail that may be one."""
+"""The carrier mail: an ordinary mail with pictures attached, and the pictures of a mail that may be one."""
 
 import hashlib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
@@ -10,15 +10,19 @@ from email.errors import MessageError
 from email.headerregistry import AddressHeader
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
+from itertools import islice
+from typing import Literal
 
 from secumail.errors import Refused
+from services.stego.covers import jpeg, lossless
 
 MAIL_LIMIT = 48 * 2**20  # bytes of a mail that is searched for pictures
 PICTURES_LIMIT = 32  # pictures looked at in one mail: each costs a decoding
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+_SUFFIXES = {"png": (".png",), "jpeg": (".jpg", ".jpeg")}
+_OTHER_SUFFIXES = (".bmp", ".tif", ".tiff", ".webp", ".png", ".jpg", ".jpeg")
 _POLICY = policy.SMTP.clone(cte_type="7bit")
-_ALONE = "Save the picture from the mail and reveal it alone."
+_ALONE = "Save the pictures from the mail and reveal them alone."
 
 
 class CarrierRefused(Refused):
@@ -40,26 +44,40 @@ class MailHeaders:
     cc: str = ""
 
 
-def carrier(headers: MailHeaders, image: bytes, name: str, cover_text: str) -> bytes:
-    """A mail in RFC 5322 form, CRLF and 7 bits throughout: the cover text, and the PNG attached as `name`.
+@dataclass(frozen=True)
+class Attached:
+    """A picture of the carrier mail: its file, what it is, and the name it goes by."""
+
+    file: bytes
+    kind: Literal["png", "jpeg"]
+    name: str
+
+    def __repr__(self) -> str:
+        return f"Attached({self.kind}, {len(self.file)} bytes)"
+
+
+def carrier(headers: MailHeaders, pictures: Sequence[Attached], cover_text: str) -> bytes:
+    """A mail in RFC 5322 form, CRLF and 7 bits throughout: the cover text, and the pictures attached in their order.
 
     The same arguments give the same bytes. Raises CarrierRefused.
     """
-    if not name.lower().endswith(".png") or _controls(name) or set(name) & set('/\\:"'):
-        raise CarrierRefused("name", "The picture's name is no plain file name.", "Give one such as garden.png.")
     if "\0" in cover_text or any(unicodedata.category(character) == "Cs" for character in cover_text):
         raise CarrierRefused("text", "The cover text has characters no mail can hold.", "Type it anew.")
     mail = EmailMessage(_POLICY)
     _add_headers(mail, headers)
     mail.set_content(cover_text)
-    mail.add_attachment(image, "image", "png", filename=name)
+    for picture in pictures:
+        mail.add_attachment(picture.file, "image", picture.kind, filename=_named(picture))
     # The library's own boundary would name the library, and differ from run to run.
-    mail.set_boundary(hashlib.sha256(headers.message_id.encode() + image).hexdigest()[:32])
+    digest = hashlib.sha256(headers.message_id.encode())
+    for picture in pictures:
+        digest.update(picture.file)
+    mail.set_boundary(digest.hexdigest()[:32])
     return mail.as_bytes()
 
 
-def images(mail: bytes) -> Iterator[tuple[int, bytes]]:
-    """(number, file) of each PNG of a mail, numbered from 0 in the mail's order, whatever its declared type.
+def images(mail: bytes) -> list[bytes]:
+    """The PNGs and JPEGs of a mail, in its order, whatever their declared types.
 
     Forwarded mails inside are searched too. At most PICTURES_LIMIT pictures. Raises CarrierRefused for a mail
     over MAIL_LIMIT or nested too deeply.
@@ -67,14 +85,23 @@ def images(mail: bytes) -> Iterator[tuple[int, bytes]]:
     if len(mail) > MAIL_LIMIT:
         words = f"The mail has {len(mail):,} bytes; at most {MAIL_LIMIT:,} are searched."
         raise CarrierRefused("too-large", words, _ALONE)
-    number = 0
-    for part in _leaves(mail):
-        data = part.get_payload(decode=True)
-        if isinstance(data, bytes) and data.startswith(_PNG):
-            yield number, data
-            number += 1
-            if number == PICTURES_LIMIT:
-                return
+    contents = (part.get_payload(decode=True) for part in _leaves(mail))
+    found = (data for data in contents if isinstance(data, bytes) and is_carrier(data))
+    return list(islice(found, PICTURES_LIMIT))
+
+
+def is_carrier(data: bytes) -> bool:
+    """Whether a file is of a kind that we write."""
+    return data.startswith((lossless.PNG, jpeg.JPEG))
+
+
+def _named(picture: Attached) -> str:
+    """The picture's name, with the ending of what it is now. Raises CarrierRefused."""
+    stem, dot, suffix = picture.name.rpartition(".")
+    ending = (dot + suffix).lower()
+    if not stem or ending not in _OTHER_SUFFIXES or _controls(picture.name) or set(picture.name) & set('/\\:"'):
+        raise CarrierRefused("name", "The picture's name is no plain file name.", "Give one such as garden.jpg.")
+    return picture.name if ending in _SUFFIXES[picture.kind] else stem + _SUFFIXES[picture.kind][0]
 
 
 def _leaves(mail: bytes) -> list[Message]:

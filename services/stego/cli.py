@@ -3,93 +3,142 @@
 import base64
 import binascii
 import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress as Bar
 
-from secumail.cli.output import Json, emit, say, size
+from secumail.cli.output import Json, emit, progress_console, say, size, tabulate
 from secumail.errors import Refused
 from secumail.installation.home import write_private
-from services.stego.carrier import images
-from services.stego.embedding import LsbMatching
-from services.stego.payload import KEY_SIZE, NothingHidden
+from services.stego import parts
+from services.stego.carrier import images, is_carrier
+from services.stego.cli_covers import covers
+from services.stego.hiding import MAXIMUM_WARNING, RATES, Hidden, Judged, Progress, Rate
+from services.stego.keys import KEY_SIZE, from_passphrase
+from services.stego.workers import Workers
 
 commands = typer.Typer(no_args_is_help=True)
-stego = typer.Typer(no_args_is_help=True, help="Hide a file in a photograph, and reveal it. Needs no server.")
+stego = typer.Typer(no_args_is_help=True, help="Hide a file in photographs, and reveal it. Needs no server.")
 commands.add_typer(stego, name="stego")
+commands.add_typer(covers, name="covers")
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+_SUFFIX = {"png": ".png", "jpeg": ".jpg"}
+_RECOMPRESSION = (
+    "Send the pictures as files. Messengers, web albums and some mail systems compress pictures again, which destroys "
+    "what they hide. Destroy the originals: who has one can compare."
+)
 
-KeyFile = Annotated[Path, typer.Option("--key-file", help="32 random bytes in base64: without them nothing opens.")]
-Output = Annotated[Path, typer.Option("-o", "--output", help="Write into this file.")]
+
+Covers = Annotated[
+    list[Path], typer.Option(help="A photograph that nobody else has: JPEG, PNG, BMP, TIFF or WebP. Repeat it.")
+]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key-file", help="32 random bytes in base64: without them nothing opens.")
+]
+FromPipe = Annotated[bool, typer.Option("--passphrase-stdin", help="Read a passphrase from a pipe instead of a key.")]
+RateOption = Annotated[Rate, typer.Option(help="careful is seen least; maximum carries eight times as much as normal.")]
 
 
 @stego.command()
-def capacity(picture: Annotated[Path, typer.Argument(help="A PNG photograph.")], as_json: Json = False) -> None:
-    """How many bytes fit into a picture whatever they are; text is compressed, so more of it does."""
-    room = LsbMatching().capacity(picture.read_bytes())
+def capacity(
+    pictures: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Photographs.")],
+    given: Annotated[Path | None, typer.Option("--in", help="Say whether they carry this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """How many bytes pictures carry, each and together, whatever the bytes are; text is compressed, so more of it fits.
+
+    Exit code 1 where a picture won't do, or where they don't carry the file given by --in at the normal rate.
+    """
+    files = [path.read_bytes() for path in pictures]
+    needed = _needed(given.read_bytes()) if given is not None else 0
+    with closing(Workers()) as workers:
+        worths = [_judged(workers, file) for file in files]
+        fit = all(isinstance(worth, Judged) for worth in worths)
+        together = workers.together(files) if fit and len(files) > 1 else None
+    total = together or next((worth.room for worth in worths if isinstance(worth, Judged)), None)
+    short = {rate: max(0, needed - total[rate]) for rate in RATES} if fit and total is not None else {}
     if as_json:
-        emit({"file": str(picture), "bytes": room})
+        shown = [_document(path, worth) for path, worth in zip(pictures, worths, strict=True)]
+        emit({"covers": shown, "together": total if fit else None, "needed": needed, "short": short})
     else:
-        say(f"{room:,} bytes fit into {picture}.")
+        rows = [(path.name, *_cells(worth)) for path, worth in zip(pictures, worths, strict=True)]
+        if together is not None:
+            rows.append(("together", "", "", *(f"{together[rate]:,}" for rate in RATES), ""))
+        tabulate(("picture", "", "pixels", *(f">{rate}" for rate in RATES), ""), rows)
+        for rate in RATES if given is not None and fit else ():
+            say(f"At the rate {rate}: {_verdict(len(files), short[rate])}")
+    raise typer.Exit(0 if fit and not short.get("normal", 0) else 1)
 
 
 @stego.command()
 def hide(
-    cover: Annotated[Path, typer.Option(help="A PNG photograph that nobody else has.")],
+    cover: Covers,
     given: Annotated[Path, typer.Option("--in", help="The file to hide.")],
-    key_file: KeyFile,
-    output: Output,
+    out: Annotated[Path, typer.Option("--out", help="Write the pictures into this directory.")],
+    key_file: KeyFile = None,
+    passphrase_stdin: FromPipe = False,
+    rate: RateOption = "normal",
     as_json: Json = False,
 ) -> None:
-    """Hide a file in a picture. The key is made where the key file is not there; take one key for one picture."""
-    payload, photograph = given.read_bytes(), cover.read_bytes()
-    known = key_file.exists()
-    key = _read_key(key_file) if known else secrets.token_bytes(KEY_SIZE)
-    hidden = LsbMatching().hide(photograph, payload, key)
-    if not known:
-        write_private(key_file, base64.b64encode(key) + b"\n")  # before the picture: it opens with nothing else
-    output.write_bytes(hidden)
+    """Hide a file in pictures. A key is made where the key file is not there; take one key for one file."""
+    payload, files = given.read_bytes(), [path.read_bytes() for path in cover]
+    made = key_file is not None and not key_file.exists()
+    key = secrets.token_bytes(KEY_SIZE) if made else _key(key_file, passphrase_stdin)
+    _check_place(cover, out)
+    with closing(Workers()) as workers, _bar("hiding", len(files)) as progress:
+        hidden = workers.hide(files, payload, key, rate, progress)
+    paths = _paths(cover, hidden, out)
+    if made and key_file is not None:
+        write_private(key_file, base64.b64encode(key) + b"\n")  # before the pictures: they open with nothing else
+    out.mkdir(parents=True, exist_ok=True)
+    for path, one in zip(paths, hidden, strict=True):
+        path.write_bytes(one.file)
     if as_json:
-        emit({"file": str(output), "bytes": len(hidden), "hidden": len(payload), "key_made": not known})
+        emit({"files": [str(path) for path in paths], "hidden": len(payload), "key_made": made})
         return
-    say(f"{size(len(payload))} hidden in {output}; the key is in {key_file}.")
-    if known:
-        say(
-            "This key was there before. Each picture wants a key of its own: who sees two can compare them.", error=True
-        )
+    say(f"{size(len(payload))} hidden in {', '.join(map(str, paths))}.")
+    if made:
+        say(f"The key is in {key_file}.")
+    elif key_file is not None:
+        say("This key was there before. Each file wants a key of its own: who sees two can compare them.", error=True)
+    if rate == "maximum":
+        say(MAXIMUM_WARNING, error=True)
+    say(_RECOMPRESSION, error=True)
 
 
 @stego.command()
 def reveal(
-    file: Annotated[Path, typer.Argument(help="A PNG, or a raw mail with one attached.")],
-    key_file: KeyFile,
-    output: Output,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="All pictures, or raw mails with them.")],
+    out: Annotated[Path, typer.Option("--out", help="Write what they hide into this file.")],
+    key_file: KeyFile = None,
+    passphrase_stdin: FromPipe = False,
     as_json: Json = False,
 ) -> None:
-    """Take out what a picture, or a picture of a mail, hides."""
-    payload = _revealed(file.read_bytes(), _read_key(key_file))
-    write_private(output, payload)
+    """Take out what pictures hide: all of them at once, in any order, as they came."""
+    pictures = [picture for path in files for picture in _pictures(path.read_bytes())]
+    key = _key(key_file, passphrase_stdin)
+    with closing(Workers()) as workers:
+        payload = workers.reveal(pictures, key)
+    write_private(out, payload)
     if as_json:
-        emit({"file": str(output), "bytes": len(payload)})
+        emit({"file": str(out), "bytes": len(payload)})
     else:
-        say(f"{size(len(payload))} revealed into {output}.")
+        say(f"{size(len(payload))} revealed into {out}.")
 
 
-def _revealed(data: bytes, key: bytes) -> bytes:
-    embedder = LsbMatching()
-    if data.startswith(_PNG):
-        return embedder.reveal(data, key)
-    for _, picture in images(data):
-        try:
-            return embedder.reveal(picture, key)
-        except NothingHidden:
-            continue
-    raise NothingHidden
-
-
-def _read_key(path: Path) -> bytes:
+def _key(path: Path | None, passphrase: bool) -> bytes:
+    if (path is None) is not passphrase:
+        raise Refused("no-key", "A key file or a passphrase is needed, not both.", "--key-file or --passphrase-stdin.")
+    if path is None:
+        given = sys.stdin.readline().rstrip("\r\n")
+        if not given:
+            raise Refused("no-passphrase", "The passphrase is empty.", "Give it by a pipe, on one line.")
+        return from_passphrase(given)
     try:
         key = base64.b64decode(path.read_text().strip(), validate=True)
     except (binascii.Error, ValueError):
@@ -99,3 +148,67 @@ def _read_key(path: Path) -> bytes:
             "not-a-key", f"{path} holds no stego key.", "Give the file that `secumail stego hide` made (44 characters)."
         )
     return key
+
+
+def _pictures(data: bytes) -> Sequence[bytes]:
+    return [data] if is_carrier(data) else images(data) or [data]
+
+
+def _check_place(given: Sequence[Path], out: Path) -> None:
+    """Before the work: each picture gets a name of its own, away from its original."""
+    if any(path.parent.resolve() == out.resolve() for path in given):
+        raise Refused(
+            "beside-original", "Pictures would lie beside their originals.", "Name another directory with --out."
+        )
+    if len({path.stem for path in given}) < len(given):
+        raise Refused("same-name", "Two covers have the same name.", "Rename one.")
+
+
+def _paths(given: Sequence[Path], hidden: Sequence[Hidden], out: Path) -> list[Path]:
+    paths = []
+    for path, one in zip(given, hidden, strict=True):
+        own = path.suffix.lower() in (".jpg", ".jpeg") if one.kind == "jpeg" else path.suffix.lower() == ".png"
+        paths.append(out / (path.name if own else path.stem + _SUFFIX[one.kind]))
+    return paths
+
+
+def _needed(payload: bytes) -> int:
+    """Bytes of room that a file takes: it is compressed and padded."""
+    return len(parts.frame(payload, parts.PAYLOAD_LIMIT)) - parts.FRAME_OVERHEAD
+
+
+def _judged(workers: Workers, file: bytes) -> Judged | Refused:
+    try:
+        return workers.judge(file)
+    except Refused as refused:
+        return refused
+
+
+def _document(path: Path, worth: Judged | Refused) -> dict[str, object]:
+    if isinstance(worth, Refused):
+        return {"file": str(path), "code": worth.code, "error": worth.words, "fix": worth.fix}
+    return {
+        "file": str(path), "kind": worth.kind, "width": worth.width, "height": worth.height, "room": worth.room,
+        "notes": list(worth.notes),
+    }  # fmt: skip
+
+
+def _cells(worth: Judged | Refused) -> tuple[str, ...]:
+    if isinstance(worth, Refused):
+        return ("", "", *("" for _ in RATES), f"{worth.words} {worth.fix}")
+    pixels = f"{worth.width} x {worth.height}"
+    return (worth.kind, pixels, *(f"{worth.room[rate]:,}" for rate in RATES), " ".join(worth.notes))
+
+
+def _verdict(count: int, short: int) -> str:
+    which = "this picture carries it" if count == 1 else f"these {count} pictures carry it"
+    lacking = "this picture is" if count == 1 else f"these {count} pictures are"
+    return f"{which}." if not short else f"{lacking} {size(short)} short."
+
+
+@contextmanager
+def _bar(what: str, of: int) -> Iterator[Progress]:
+    """A progress bar on a terminal."""
+    with Bar(console=progress_console(), transient=True, disable=not progress_console().is_terminal) as bar:
+        task = bar.add_task(what, total=of)
+        yield lambda done, of: bar.update(task, completed=done, total=of)

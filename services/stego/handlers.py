@@ -1,4 +1,4 @@
-"""stego's step, mail.encrypted (conceal) -> mail.concealed, and its answer: what an image hides."""
+"""stego's step, mail.encrypted (conceal) -> mail.concealed, and its answer: what pictures hide."""
 
 import asyncio
 import base64
@@ -10,8 +10,9 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from uuid import UUID
 
+from secumail import telemetry
 from secumail.contracts.claims import SealedClaim
-from secumail.contracts.commands.stego import Reveal, Revealed
+from secumail.contracts.commands.stego import Revealed, RevealPictures
 from secumail.contracts.events import MailConcealed, MailEncrypted
 from secumail.directory import Directory
 from secumail.errors import Permanent, Refused
@@ -22,28 +23,43 @@ from secumail.sealing.claims import Claims, Step, TransitKeys
 from secumail.spool.advance import Advance
 from secumail.spool.record import Envelope, Recipient, Record, Stage
 from secumail.spool.spool import Spool
-from services.stego.carrier import CarrierRefused, MailHeaders, carrier
-from services.stego.payload import KEY_SIZE
-from services.stego.ports import Embedder
+from services.stego import parts
+from services.stego.carrier import Attached, CarrierRefused, MailHeaders, carrier
+from services.stego.hiding import RATES, Rate
+from services.stego.keys import KEY_SIZE
+from services.stego.ports import Library, Pictures, UsedCovers
 
-MAX_IMAGE = 16 * 2**20
-"""Bytes of a picture that can be revealed, so also of one that anything is hidden in."""
+MAX_PICTURES = 24 * 2**20
+"""Bytes of pictures that can be revealed at once, so also of those that anything is hidden in."""
 
 
 class Concealment:
-    """The step and the answer, over the ports. Pictures are worked on one at a time, off the event loop."""
+    """The step and the answer, over the ports. Hiding and revealing never wait for each other."""
 
-    def __init__(self, spool: Spool, claims: Claims, directory: Directory, embedder: Embedder, domain: str) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        claims: Claims,
+        directory: Directory,
+        hiding: Pictures,
+        revealing: Pictures,
+        used: UsedCovers,
+        library: Library,
+        domain: str,
+    ) -> None:
         self._spool = spool
         self._claims = claims
         self._directory = directory
-        self._embedder = embedder
+        self._hiding = hiding
+        self._revealing = revealing
+        self._used = used
+        self._library = library
         self._domain = domain
-        self._one = asyncio.Semaphore(1)
 
     async def on_encrypted(self, event: MailEncrypted) -> None:
-        """Hide one mail."""
+        """Hide one mail. What the library gave for it is gone when the mail has moved on, whoever moved it."""
         await self._spool.step(event, Stage.ENCRYPTED, {Stage.CONCEALED}, lambda record: self._conceal(record, event))
+        await self._library.spend(event.mail)
 
     async def _conceal(self, record: Record, event: MailEncrypted) -> Advance:
         if event.claim is None:
@@ -51,17 +67,13 @@ class Concealment:
         keys = await self._claims.open(event.claim, Step(event.type, record.id, record.generation), by={"crypto"})
         envelope = Envelope.decode(record.unseal("envelope", await self._spool.read(record.envelope), keys.envelope))
         signed = record.unseal("signed", await self._spool.read(record.mime), keys.content)
-        cover = record.unseal("cover", await self._spool.read(record.cover), keys.content)
         key = secrets.token_bytes(KEY_SIZE)
         try:
-            async with self._one:
-                image = await asyncio.to_thread(self._embedder.hide, cover, signed, key)
-            if len(image) > MAX_IMAGE:
-                raise CarrierRefused(
-                    "too-large", "The picture with the mail in it is too large.", "Take a smaller one."
-                )
-            mail = carrier(self._headers(record, envelope), image, envelope.cover_name, envelope.cover_text)
+            covers = await self._covers(record, envelope, keys, signed)
+            pictures = await self._hidden(record.id, covers, signed, key, _rate(envelope))
+            mail = carrier(self._headers(record, envelope), pictures, envelope.cover_text)
         except Refused as refused:
+            await self._library.give_back(record.id)
             return await self._failed(record, keys, refused.code)
         meta = replace(summarise(mail), extra={"stego": base64.b64encode(key).decode()})
         sealed = mailbox.seal(record.root, mail, meta)
@@ -77,8 +89,39 @@ class Concealment:
             meta=sealed.meta,
         )
 
+    async def _covers(
+        self, record: Record, envelope: Envelope, keys: TransitKeys, signed: bytes
+    ) -> list[tuple[str, bytes]]:
+        """(name, file) of the sender's covers, or of the library's where the sender gave none."""
+        if not envelope.covers:
+            size = len(parts.frame(signed, parts.PAYLOAD_LIMIT))
+            return await self._library.take(record.id, size, _rate(envelope))
+        files = record.unseal("cover", await self._spool.read(record.cover), keys.content)
+        covers, at = [], 0
+        for name, size in envelope.covers:
+            covers.append((name, files[at : at + size]))
+            at += size
+        return covers
+
+    async def _hidden(
+        self, mail: UUID, covers: Sequence[tuple[str, bytes]], signed: bytes, key: bytes, rate: Rate
+    ) -> list[Attached]:
+        """The pictures with the mail in them, read back and revealed; their covers are noted as used first."""
+
+        def progress(done: int, of: int) -> None:
+            telemetry.progress("hidden", done, of)
+
+        files = [file for _, file in covers]
+        hidden = await asyncio.to_thread(self._hiding.hide, files, signed, key, rate, progress)
+        if sum(len(one.file) for one in hidden) > MAX_PICTURES:
+            raise CarrierRefused(
+                "too-large", "The pictures with the mail in them are too large.", "Take smaller ones, or JPEGs."
+            )
+        await self._used.use(mail, [(one.digest, one.look) for one in hidden])
+        return [Attached(one.file, one.kind, name) for (name, _), one in zip(covers, hidden, strict=True)]
+
     async def _failed(self, record: Record, keys: TransitKeys, code: str) -> Advance:
-        """The cover does not do: the mail goes to nobody, and the sender is told why."""
+        """The covers do not do: the mail goes to nobody, and the sender is told why."""
         recipients = tuple(replace(r, account=None, wrap=None, reason=r.reason or code) for r in record.recipients)
         claim = await self._envelope_claim(record, keys)
         return Advance(
@@ -113,20 +156,34 @@ class Concealment:
             message_id=str(summary.get("message_id") or f"<{record.root}@{self._domain}>"),
         )
 
-    async def reveal(self, command: Reveal, _actor: UUID | None) -> Revealed:
-        """What the image hides from everyone without the key."""
-        try:
-            image = base64.b64decode(command.image, validate=True)
-            key = base64.b64decode(command.key, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise Refused("malformed-command", "Image or key is not base64.", "Encode it.") from error
-        if len(image) > MAX_IMAGE or len(key) != KEY_SIZE:
-            raise Refused(
-                "image-too-large", "The image or its key has a size we don't take.", "Reveal it offline.", 413
-            )
-        async with self._one:
-            payload = await asyncio.to_thread(self._embedder.reveal, image, key)
+    async def reveal(self, command: RevealPictures, _actor: UUID | None) -> Revealed:
+        """What the pictures hide from everyone without the key."""
+        files = decoded(command.images)
+        (key,) = decoded((command.key,))
+        if len(key) != KEY_SIZE:
+            raise Refused("malformed-command", "The key is no stego key.", "Give it as the mail's metadata have it.")
+        payload = await asyncio.to_thread(self._revealing.reveal, files, key)
         return Revealed(payload=base64.b64encode(payload).decode())
+
+
+def decoded(images: Sequence[str]) -> list[bytes]:
+    """Files of a command. Raises Refused for what is no base64, or more than is worked on at once."""
+    try:
+        files = [base64.b64decode(image, validate=True) for image in images]
+    except (binascii.Error, ValueError) as error:
+        raise Refused("malformed-command", "A picture or the key is not base64.", "Encode it.") from error
+    if sum(len(file) for file in files) > MAX_PICTURES:
+        raise Refused(
+            "pictures-too-large",
+            f"The pictures have more than {MAX_PICTURES // 2**20} MB.",
+            "Work on them offline: secumail stego.",
+            413,
+        )
+    return files
+
+
+def _rate(envelope: Envelope) -> Rate:
+    return next((rate for rate in RATES if rate == envelope.rate), "normal")
 
 
 def _addresses(stored: object) -> Sequence[str]:

@@ -19,8 +19,9 @@ from secumail.topology import SERVICES
 from services.dlp.message import read
 from tests import corpus
 from tests.chaos.ledger import Ledger, insist, until
-from tests.e2e.desk import picture, put_lists
+from tests.e2e.desk import put_lists
 from tests.people import Office, Person, mail
+from tests.pictures import photograph
 
 pytestmark = pytest.mark.chaos
 
@@ -71,13 +72,12 @@ class Post:
 
 def posts(senders: list[Person], recipients: list[Person]) -> Iterator[Post]:
     """Real mails to one to three people; every 25th large enough for the blob store, every 50th hidden in a picture."""
-    cover = picture(640, 480)
     groups = [list(group) for n in range(1, len(recipients) + 1) for group in itertools.combinations(recipients, n)]
     stored = (file.read_bytes() for file in corpus.files()[:: corpus.COUNT // (2 * MAILS)])
     for number, sender, to in zip(range(MAILS), itertools.cycle(senders), itertools.cycle(groups)):
         addresses = [person.address for person in to]
         if number % 50 == 49:
-            yield Post(sender, to, mail(sender.address, ", ".join(addresses)), uuid4().hex, cover)
+            yield Post(sender, to, mail(sender.address, ", ".join(addresses)), uuid4().hex, photograph(640, 480))
         elif number % 25 == 24:
             yield Post(sender, to, mail(sender.address, ", ".join(addresses), text=LARGE), uuid4().hex)
         else:

@@ -80,7 +80,20 @@ from secumail.contracts.commands.protection import (
     OpenedMail,
     OpenMail,
 )
-from secumail.contracts.commands.stego import Reveal, Revealed
+from secumail.contracts.commands.stego import (
+    AddCover,
+    CoverAdded,
+    CoversJudged,
+    JudgeCovers,
+    JudgedCover,
+    LibraryReply,
+    LibraryRow,
+    ListCovers,
+    RemoveCover,
+    Revealed,
+    RevealPictures,
+    Room,
+)
 from secumail.contracts.events import (
     AccountChanged,
     Event,
@@ -195,7 +208,25 @@ COMMANDS: tuple[Command, ...] = (
     RenewAccount(account=ACCOUNT),
     RenewGrant(group="reviewers", wrap="d3JhcA=="),
     FormerKeysUnused(),
-    Reveal(image="iVBORw0KGgo=", key="a2V5"),
+    RevealPictures(images=("iVBORw0KGgo=", "/9j/"), key="a2V5"),
+    JudgeCovers(images=("iVBORw0KGgo=",)),
+    AddCover(file_name="IMG_2031.JPG", image="/9j/"),
+    ListCovers(),
+    RemoveCover(id=MAIL),
+)
+
+ROOM = Room(careful=3516, normal=8916, maximum=71916)
+COVER = LibraryRow(
+    id=MAIL,
+    name="IMG_2031.JPG",
+    kind="jpeg",
+    width=4000,
+    height=3000,
+    size=2_400_000,
+    room=ROOM,
+    roughness=12.5,
+    at=datetime(2026, 11, 22, 12, tzinfo=UTC),
+    actor=ACCOUNT,
 )
 
 REPLIES: Mapping[str, Reply] = {
@@ -248,7 +279,17 @@ REPLIES: Mapping[str, Reply] = {
     "crypto.remove-peer": Done(),
     "crypto.get-openpgp-key": OPENPGP_KEY,
     "crypto.find-openpgp-key": OPENPGP_KEY,
-    "stego.reveal": Revealed(payload="cGF5bG9hZA=="),
+    "stego.reveal-pictures": Revealed(payload="cGF5bG9hZA=="),
+    "stego.judge-covers": CoversJudged(
+        covers=(
+            JudgedCover(kind="png", width=800, height=600, room=ROOM, notes=("The BMP is written as PNG.",)),
+            JudgedCover(code="cover-smooth", words="The picture is too smooth.", fix="Choose one with texture."),
+        ),
+        together=ROOM,
+    ),
+    "stego.add-cover": CoverAdded(cover=COVER),
+    "stego.list-covers": LibraryReply(covers=(COVER,)),
+    "stego.remove-cover": Done(),
     "auth.shred-account": Done(),
     "crypto.shred-keys": Done(),
     "auth.renew-account": Done(),

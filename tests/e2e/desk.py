@@ -1,7 +1,6 @@
 """What tests share beside people: a reviewer's desk, pictures to hide in, a second gateway, waiting for something."""
 
 import asyncio
-import io
 import os
 import ssl
 import sys
@@ -11,8 +10,6 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import httpx
-import numpy as np
-from PIL import Image
 
 from secumail.installation.home import Home, Ports
 from secumail.installation.services import environment
@@ -70,15 +67,6 @@ async def opened(person: Person, mail: str) -> dict[str, Any]:
     """A received mail, by its sender's id of it, read."""
     shown: dict[str, Any] = (await person.get(f"/messages/{(await person.received(mail))['id']}")).json()
     return shown
-
-
-def picture(width: int = 400, height: int = 300, kind: str = "PNG") -> bytes:
-    """A picture with a photograph's texture: the same one each time."""
-    noise = np.random.default_rng(7).normal(0, 18, (height, width, 3))
-    slope = np.linspace(60, 190, width)[None, :, None] + np.linspace(-30, 30, height)[:, None, None]
-    file = io.BytesIO()
-    Image.fromarray(np.clip(slope + noise, 0, 255).astype(np.uint8)).save(file, kind)
-    return file.getvalue()
 
 
 @asynccontextmanager

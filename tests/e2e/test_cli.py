@@ -21,8 +21,9 @@ from secumail.cli.main import app
 from secumail.cli.operator import Access
 from secumail.installation.home import write_private
 from secumail.store.client import Database
-from tests.e2e.desk import lists, picture, until
+from tests.e2e.desk import lists, until
 from tests.people import PASSWORD, Office, Person, mail
+from tests.pictures import photograph
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ async def test_an_attachment_is_taken_out_as_it_was(office: Office, terminal: Op
         "MIME-Version: 1.0\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n"
         'Content-Disposition: attachment; filename="x.png"\r\n'
     )
-    data = picture(40, 30)
+    data = photograph(40, 30)
     text = base64.encodebytes(data).decode().replace("\n", "\r\n")
     assert (await bob("send", "-", "--wait", given=mail(me, me, "A file", text, extra))).exit_code == 0
     (row,) = await bob.json("inbox")
@@ -283,7 +284,7 @@ async def test_the_demo_shows_what_becomes_of_five_mails(office: Office, termina
     states = [[r["state"] for r in scene["submission"]["recipients"]] for scene in shown]
     assert states == [["delivered"], ["delivered"], ["held"], ["delivered"], ["bounced"]]
 
-    hidden = next(scene["submission"]["id"] for scene in shown if scene["title"] == "hidden in a picture")
+    hidden = next(scene["submission"]["id"] for scene in shown if scene["title"] == "hidden in two pictures")
     reader = await terminal(bob)
     row = next(row for row in await reader.json("inbox", "--all") if row["mail"] == hidden)
     assert "A picture hides a mail for you" in (await reader("read", row["id"])).stdout

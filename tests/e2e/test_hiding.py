@@ -1,26 +1,29 @@
-"""Mail hidden in a picture: what the recipient sees, what others see, and what becomes of a picture that won't do."""
+"""Mail hidden in pictures: what the recipient sees, what others see, and what becomes of pictures that won't do."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
-from tests.e2e.desk import decide, held, lists, opened, picture, until
+from tests.e2e.desk import decide, held, lists, opened, until
 from tests.people import Office, Person, mail
+from tests.pictures import photograph
 
 SECRET = "We meet at the lighthouse.\r\n"
 
+Picture = tuple[str, bytes]
+
 
 async def hide(
-    sender: Person, to: str, cover: bytes, text: str = SECRET, name: str = "garden.png", cover_text: str = "Our garden"
+    sender: Person, to: str, *pictures: Picture, text: str = SECRET, cover_text: str = "Our garden", **fields: str
 ) -> dict[str, Any]:
-    """Send a mail hidden in a picture: the answer."""
+    """Send a mail hidden in pictures: the answer."""
     answer = await sender.post(
         "/messages",
-        files={
-            "message": ("mail.eml", mail(sender.address, to, "Lighthouse", text), "message/rfc822"),
-            "cover": (name, cover, "image/png"),
-        },
-        data={"cover_text": cover_text},
+        files=[
+            ("message", ("mail.eml", mail(sender.address, to, "Lighthouse", text), "message/rfc822")),
+            *(("cover", picture) for picture in pictures),
+        ],
+        data={"cover_text": cover_text, **fields},
         headers={"Idempotency-Key": uuid4().hex},
     )
     return {"status": answer.status_code, **answer.json()}
@@ -37,23 +40,40 @@ async def bounced(sender: Person, to: Person, answer: dict[str, Any]) -> tuple[s
     return recipient["reason"], recipient["words"], text
 
 
-async def test_a_hidden_mail_arrives_as_an_ordinary_one_with_a_picture_and_opens_for_its_recipient(
+async def state(sender: Person, answer: dict[str, Any]) -> tuple[str, str | None]:
+    """State and reason of a hidden mail's one recipient."""
+    assert answer["status"] == 202, answer
+    (recipient,) = (await sender.settled(answer["id"]))["recipients"]
+    return recipient["state"], recipient["reason"]
+
+
+def garden(width: int = 400, height: int = 300) -> Picture:
+    """A fresh photograph."""
+    return "garden.png", photograph(width, height)
+
+
+async def test_a_mail_hidden_in_two_pictures_arrives_as_an_ordinary_one_and_opens_for_its_recipient(
     office: Office,
 ) -> None:
     ada, bob, eve = await office.newcomer(), await office.newcomer(), await office.newcomer()
-    cover = picture()
-    sent = await hide(ada, bob.address, cover)
-    assert (await ada.settled(sent["id"]))["recipients"][0]["state"] == "delivered"
+    pictures = [("Hill.JPG", photograph(1200, 900, "JPEG")), garden()]
+    worth = (await ada.post("/covers/judge", files=[("cover", picture) for picture in pictures])).json()
+    assert worth["together"]["normal"] > max(one["room"]["normal"] for one in worth["covers"])
+    sent = await hide(ada, bob.address, *pictures)
+    assert await state(ada, sent) == ("delivered", None)
 
     row = await bob.received(sent["id"])
     shown = await opened(bob, sent["id"])
     assert (shown["hidden"], shown["subject"], shown["text"]) == (True, "Our garden", "Our garden\r\n")
-    assert [(a["name"], a["type"]) for a in shown["attachments"]] == [("garden.png", "image/png")]
+    assert [(a["name"], a["type"]) for a in shown["attachments"]] == [
+        ("Hill.JPG", "image/jpeg"), ("garden.png", "image/png"),
+    ]  # fmt: skip
     carrier = (await bob.get(f"/messages/{row['id']}/raw")).content
     assert b"lighthouse" not in carrier.lower()
-    carried = (await bob.get(f"/messages/{row['id']}/attachments/1")).content
-    assert carried.startswith(b"\x89PNG")
-    assert carried != cover
+    carried = [(await bob.get(f"/messages/{row['id']}/attachments/{number}")).content for number in (1, 2)]
+    assert carried[0].startswith(b"\xff\xd8\xff")
+    assert carried[1].startswith(b"\x89PNG")
+    assert set(carried).isdisjoint(data for _, data in pictures)
 
     revealed = (await bob.post(f"/messages/{row['id']}/reveal")).json()
     assert (revealed["text"], revealed["hidden"]) == (SECRET, False)
@@ -62,10 +82,11 @@ async def test_a_hidden_mail_arrives_as_an_ordinary_one_with_a_picture_and_opens
 
     stranger = await eve.post(f"/messages/{row['id']}/reveal")
     assert (stranger.status_code, stranger.json()["code"]) == (404, "no-such-mail")
-    # The picture alone is of no use: passed on by its recipient, it hides nothing for the next one.
+    # The pictures alone are of no use: passed on by their recipient, they hide nothing for the next one.
     passed_on = await bob.sent(
         carrier.replace(b"From: " + ada.address.encode(), b"From: " + bob.address.encode()), [eve.address]
     )
+    assert (await opened(eve, passed_on["id"]))["hidden"] is False
     nothing = await eve.post(f"/messages/{(await eve.received(passed_on['id']))['id']}/reveal")
     assert (nothing.status_code, nothing.json()["code"]) == (404, "nothing-hidden")
 
@@ -82,7 +103,7 @@ async def test_an_ordinary_mail_hides_nothing(office: Office) -> None:
 async def test_a_hidden_mail_is_filtered_like_any_other_and_stays_hidden_when_released(office: Office) -> None:
     reviewer, ada, bob = await office.administrator(), await office.newcomer(), await office.newcomer()
     async with lists(reviewer, words=[{"term": "rhodium"}]):
-        sent = await hide(ada, bob.address, picture(), "Rhodium.\r\n")
+        sent = await hide(ada, bob.address, garden(), text="Rhodium.\r\n")
         assert (await ada.settled(sent["id"]))["recipients"][0]["state"] == "held"
     assert await decide(reviewer, "release", *await held(reviewer, "Lighthouse")) == [(True, None)]
     assert (await ada.settled(sent["id"]))["recipients"][0]["state"] == "delivered"
@@ -91,44 +112,78 @@ async def test_a_hidden_mail_is_filtered_like_any_other_and_stays_hidden_when_re
     assert (await bob.post(f"/messages/{row['id']}/reveal")).json()["text"] == "Rhodium.\r\n"
 
 
-async def test_a_picture_that_is_too_small_comes_back_with_the_reason(office: Office) -> None:
+async def test_a_picture_carries_one_mail_and_never_another(office: Office) -> None:
     ada, bob = await office.newcomer(), await office.newcomer()
-    reason, words, text = await bounced(ada, bob, await hide(ada, bob.address, picture(100, 100)))
+    name, data = garden(640, 480)
+    assert await state(ada, await hide(ada, bob.address, (name, data))) == ("delivered", None)
+    again = await hide(ada, bob.address, (name, data))
+    assert await state(ada, again) == ("bounced", "cover-used")
+    worth = (await ada.post("/covers/judge", files=[("cover", ("scaled.png", data))])).json()
+    assert (worth["together"], worth["covers"][0]["code"]) == (None, "cover-used")
+
+
+async def test_without_a_picture_the_organisations_library_gives_one_and_it_is_used_up(office: Office) -> None:
+    keeper, ada, bob = await office.administrator(), await office.newcomer(), await office.newcomer()
+    data = photograph(700, 500)
+
+    async def add(picture: bytes, name: str = "IMG_2031.png") -> tuple[int, dict[str, Any]]:
+        answer = await keeper.door.post("/covers", params={"name": name}, content=picture, headers=keeper.headers)
+        return answer.status_code, answer.json()
+
+    assert await state(ada, await hide(ada, bob.address, conceal="true")) == ("bounced", "cover-library-empty")
+    status, added = await add(data)
+    assert (status, added["name"], added["taken"]) == (201, "IMG_2031.png", False)
+    assert added["room"]["careful"] < added["room"]["normal"] < added["room"]["maximum"]
+    assert (await add(data))[1]["code"] == "cover-twice"
+    assert (await add(b"GIF89a"))[1]["code"] == "cover-format"
+    assert [row["id"] for row in (await keeper.get("/covers")).json()] == [added["id"]]
+    assert (await ada.get("/covers")).status_code == 403
+
+    sent = await hide(ada, bob.address, conceal="true")
+    assert await state(ada, sent) == ("delivered", None)
+    shown = await opened(bob, sent["id"])
+    assert [a["name"] for a in shown["attachments"]] == ["IMG_2031.png"]
+    assert (await bob.post(f"/messages/{shown['id']}/reveal")).json()["text"] == SECRET
+
+    async def gone() -> bool:
+        return (await keeper.get("/covers")).json() == []
+
+    await until(gone)
+    assert (await add(data))[1]["code"] == "cover-used"
+    _, other = await add(photograph(300, 300))
+    assert (await keeper.door.delete(f"/covers/{other['id']}", headers=keeper.headers)).status_code == 204
+    assert (await keeper.door.delete(f"/covers/{other['id']}", headers=keeper.headers)).status_code == 404
+
+
+async def test_pictures_that_wont_do_come_back_with_the_reason(office: Office) -> None:
+    ada, bob = await office.newcomer(), await office.newcomer()
+    reason, words, text = await bounced(ada, bob, await hide(ada, bob.address, garden(100, 100)))
     assert (reason, words) == (
-        "cover-too-small", "The picture is too small to hide a mail. Choose a larger photograph.",
+        "cover-too-small", "A picture is too small to hide a mail. Choose a larger photograph.",
     )  # fmt: skip
     assert f"{bob.address}: {words}" in text
-
-
-async def test_a_mail_too_long_for_its_picture_comes_back_with_the_reason(office: Office) -> None:
-    ada, bob = await office.newcomer(), await office.newcomer()
     long = "\r\n".join(uuid4().hex * 2 for _ in range(200))
-    reason, words, text = await bounced(ada, bob, await hide(ada, bob.address, picture(128, 128), long))
-    assert reason == "payload-too-large"
-    assert words.startswith("The mail is too long for its picture.")
-    assert words in text
+    data = photograph()
+    cases: Sequence[tuple[str, Sequence[Picture], str]] = (
+        ("payload-too-large", [garden(128, 128)], long),
+        ("cover-damaged", [("garden.png", data[:5000])], SECRET),
+        ("cover-twice", [("one.png", data), ("two.png", data)], SECRET),
+        ("carrier-name", [("garden.exe", data)], SECRET),
+    )
+    for reason, pictures, said in cases:
+        assert await state(ada, await hide(ada, bob.address, *pictures, text=said)) == ("bounced", reason)
+    assert await bob.mails() == []
 
 
-async def test_a_damaged_png_comes_back_with_the_reason(office: Office) -> None:
-    ada, bob = await office.newcomer(), await office.newcomer()
-    reason, words, text = await bounced(ada, bob, await hide(ada, bob.address, picture()[:5000]))
-    assert reason == "cover-damaged"
-    assert "cut off or damaged" in words
-    assert words in text
-
-
-async def test_a_picture_with_an_impossible_name_comes_back_with_the_reason(office: Office) -> None:
-    ada, bob = await office.newcomer(), await office.newcomer()
-    reason, words, text = await bounced(ada, bob, await hide(ada, bob.address, picture(), name="garden.exe"))
-    assert (reason, words in text) == ("carrier-name", True)
-
-
-async def test_what_is_no_png_at_all_is_refused_at_the_door(office: Office) -> None:
+async def test_what_is_no_picture_at_all_is_refused_at_the_door(office: Office) -> None:
     ada = await office.newcomer()
-    for cover in (picture(kind="JPEG"), b"", b"\0" * 1000, b"\x89PNG"):
-        answer = await hide(ada, ada.address, cover)
-        assert (answer["status"], answer["code"]) == (422, "cover-not-png")
-        assert "saved as an 8-bit PNG" in answer["detail"]
+    for data in (b"", b"\0" * 1000, b"\x89PNG", b"GIF89a"):
+        answer = await hide(ada, ada.address, ("garden.png", data))
+        assert (answer["status"], answer["code"]) == (422, "cover-format")
+    many = await hide(ada, ada.address, *[("garden.png", b"BM")] * 17)
+    assert (many["status"], many["code"]) == (400, "malformed-request")
+    unknown = await hide(ada, ada.address, garden(), rate="reckless")
+    assert (unknown["status"], unknown["code"]) == (422, "unknown-rate")
 
 
 async def test_a_form_without_mail_or_length_is_refused(office: Office) -> None:

@@ -20,8 +20,9 @@ from typer.testing import CliRunner, Result
 from secumail.cli.main import app
 from secumail.installation import database
 from secumail.installation.home import DATABASE
-from tests.e2e.desk import decide, held, lists, picture, second_gateway, until
+from tests.e2e.desk import decide, held, lists, second_gateway, until
 from tests.people import PASSWORD as ACCOUNT_PASSWORD
+from tests.pictures import photograph
 from tests.people import Office, Person, mail
 
 PASSWORD = "green kettle on the hill"
@@ -306,7 +307,7 @@ async def test_a_password_for_nobody_or_with_a_picture_is_refused(office: Office
     ada = await office.member("ada")
     inside = await submit(ada, mail(ada.address, ada.address))
     assert (inside.status_code, inside.json()["code"]) == (422, "pickup-for-nobody")
-    files = {"message": ("mail.eml", mail(ada.address, CAROL)), "cover": ("garden.png", picture(), "image/png")}
+    files = {"message": ("mail.eml", mail(ada.address, CAROL)), "cover": ("garden.png", photograph(), "image/png")}
     key = {"Idempotency-Key": uuid4().hex}
     both = await ada.post("/messages", files=files, data={"password": PASSWORD}, headers=key)
     assert (both.status_code, both.json()["code"]) == (422, "pickup-with-cover")

@@ -29,9 +29,10 @@ from secumail.installation import credentials, database, services, toolchain
 from secumail.installation.home import DATABASE, Home, Ports
 from secumail.installation.supervisor import Stack
 from secumail.store.client import Database
-from tests.e2e.desk import held, picture, until
+from tests.e2e.desk import held, until
 from tests.integration.thief import Collector, Search
 from tests.people import Office, Person
+from tests.pictures import photograph
 
 CONTROL = "controlwordinclear"
 
@@ -171,7 +172,7 @@ class Story:
         assert await _states(ada, await ada.send(raw)) == ["delivered"]
 
     async def _hidden(self, ada: Person, bob: Person) -> None:
-        w, cover = self._words, picture(800, 600)
+        w, cover = self._words, photograph(800, 600)
 
         async def hide(raw: bytes) -> Any:
             files = {

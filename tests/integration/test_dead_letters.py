@@ -39,7 +39,11 @@ class Scene:
         """A mail of Ada's that is taken in and not yet announced: nobody works on it before `announce`."""
         raw = raw or mail(self.ada.address, self.bob.address)
         envelope = Envelope(
-            self.ada.address, (self.bob.address,), summarise(raw).__dict__, conceal is not None, "picture.png"
+            self.ada.address,
+            (self.bob.address,),
+            summarise(raw).__dict__,
+            conceal is not None,
+            (("picture.png", len(conceal)),) if conceal is not None else (),
         )
         new = NewMail(uuid4().bytes, "submission", UUID(self.ada.account), envelope, raw, conceal)
         accepted = await self.gateway.spool.submit(new)

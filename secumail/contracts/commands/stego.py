@@ -1,6 +1,10 @@
-"""What stego answers."""
+"""What stego answers: what pictures hide, what they could, and the organisation's own."""
 
+from datetime import datetime
 from typing import ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
 
 from secumail.contracts.commands.base import Command, Reply
 
@@ -11,14 +15,107 @@ class Revealed(Reply):
     payload: str
 
 
-class Reveal(Command):
-    """Take the hidden mail out of an image. `image` is base64."""
+class RevealPictures(Command):
+    """Take the hidden mail out of pictures (base64), given in any order, perhaps among others."""
 
-    name: ClassVar[str] = "stego.reveal"
+    name: ClassVar[str] = "stego.reveal-pictures"
     reply: ClassVar[type[Reply]] = Revealed
-    image: str
+    images: tuple[str, ...]
     key: str
 
 
-COMMANDS: tuple[type[Command], ...] = (Reveal,)
-PRIVILEGED: tuple[type[Command], ...] = ()
+class Room(BaseModel):
+    """Bytes of any payload that fit at each rate."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    careful: int
+    normal: int
+    maximum: int
+
+
+class JudgedCover(BaseModel):
+    """A picture's worth as a cover. One that won't do has a `code`, `words` and `fix` instead of `room`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: str | None = None
+    width: int = 0
+    height: int = 0
+    room: Room | None = None
+    notes: tuple[str, ...] = ()
+    code: str | None = None
+    words: str = ""
+    fix: str = ""
+
+
+class CoversJudged(Reply):
+    """Each picture's worth, in their order, and what all carry together; None where one of them won't do."""
+
+    covers: tuple[JudgedCover, ...]
+    together: Room | None = None
+
+
+class JudgeCovers(Command):
+    """Would these pictures (base64) carry a mail, and how long a one? Nothing is kept of them."""
+
+    name: ClassVar[str] = "stego.judge-covers"
+    reply: ClassVar[type[Reply]] = CoversJudged
+    images: tuple[str, ...]
+
+
+class LibraryRow(BaseModel):
+    """A picture of the organisation's library. `taken`: for a mail that is on its way."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: UUID
+    name: str
+    kind: str
+    width: int
+    height: int
+    size: int
+    room: Room
+    roughness: float
+    at: datetime
+    actor: UUID | None = None
+    taken: bool = False
+
+
+class LibraryReply(Reply):
+    """The library, oldest first."""
+
+    covers: tuple[LibraryRow, ...]
+
+
+class CoverAdded(Reply):
+    """The picture as it is kept."""
+
+    cover: LibraryRow
+
+
+class AddCover(Command):
+    """Keep a picture (base64) for mails whose senders give none. An administrator's act."""
+
+    name: ClassVar[str] = "stego.add-cover"
+    reply: ClassVar[type[Reply]] = CoverAdded
+    file_name: str
+    image: str
+
+
+class ListCovers(Command):
+    """The library. An administrator's act."""
+
+    name: ClassVar[str] = "stego.list-covers"
+    reply: ClassVar[type[Reply]] = LibraryReply
+
+
+class RemoveCover(Command):
+    """Remove a picture from the library. An administrator's act."""
+
+    name: ClassVar[str] = "stego.remove-cover"
+    id: UUID
+
+
+COMMANDS: tuple[type[Command], ...] = (RevealPictures, JudgeCovers, AddCover, ListCovers, RemoveCover)
+PRIVILEGED: tuple[type[Command], ...] = (AddCover, ListCovers, RemoveCover)

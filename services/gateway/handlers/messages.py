@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from secumail.contracts.commands.crypto import AuthorityReply, GetAuthority
-from secumail.contracts.commands.stego import Reveal, Revealed
+from secumail.contracts.commands.stego import Revealed, RevealPictures
 from secumail.errors import Refused
 from secumail.mailbox.entry import FLAGS, Entry, Folder, Meta, Role
 from secumail.sealing.hpke import PrivateKey
@@ -121,16 +121,15 @@ async def get_attachment(door: Behind, session: Asking, id: UUID, number: int) -
 
 @router.post("/messages/{id}/reveal", operation_id="revealMail")
 async def reveal_mail(door: Behind, session: Asking, id: UUID) -> Mail:
-    """The mail that an image of this one hides for you."""
+    """The mail that pictures of this one hide for you."""
     entry, meta, raw = await opened(door, session, id)
     key = meta.extra.get("stego")
     if key is None:
-        raise Refused("nothing-hidden", "No image of this mail hides anything for you.", "Nothing to do.", 404)
-    for picture in (a for a in view(raw).attachments if a.media_type == "image/png"):
-        image = base64.b64encode(picture.data).decode()
-        revealed = await door.ask(Reveal(image=image, key=key), Revealed)
-        return await shown(door, session, entry, meta, base64.b64decode(revealed.payload), hidden=False)
-    raise Refused("nothing-hidden", "The image is no longer in the mail.", "Nothing to do.", 404)
+        raise Refused("nothing-hidden", "No picture of this mail hides anything for you.", "Nothing to do.", 404)
+    pictures = [a.data for a in view(raw).attachments if a.media_type in ("image/png", "image/jpeg")]
+    images = tuple(base64.b64encode(picture).decode() for picture in pictures)
+    revealed = await door.ask(RevealPictures(images=images, key=key), Revealed)
+    return await shown(door, session, entry, meta, base64.b64decode(revealed.payload), hidden=False)
 
 
 @router.patch("/messages/{id}", status_code=status.HTTP_204_NO_CONTENT, operation_id="changeMail")

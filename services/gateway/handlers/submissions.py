@@ -4,15 +4,14 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response, status
 from pydantic import BaseModel
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.datastructures import UploadFile
 
 from secumail.errors import Refused
 from secumail.mailbox import entry as mailbox
@@ -21,8 +20,9 @@ from secumail.reasons import reason
 from secumail.spool.record import TERMINAL, Envelope, Record, State
 from secumail.spool.spool import NewMail
 from services.gateway import pickup
-from services.gateway.handlers import pickups
+from services.gateway.handlers import covers, pickups
 from services.gateway.handlers.door import Asking, Behind, Door
+from services.gateway.handlers.form_data import parsed, text
 from services.gateway.handlers.forms import Wish
 from services.gateway.handlers.pickups import PickupRow
 from services.gateway.sessions import Session
@@ -31,8 +31,6 @@ from services.gateway.submission import Taken, take
 router = APIRouter()
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
-_COVER_BYTES = 32 * 2**20
-_PNG = b"\x89PNG\r\n\x1a\n"
 MAX_WAIT = 30.0
 
 
@@ -101,11 +99,18 @@ class Trace(BaseModel):
                         "properties": {
                             "message": {"type": "string", "format": "binary"},
                             "cover": {
-                                "type": "string",
-                                "format": "binary",
-                                "description": "PNG to hide the mail in",
+                                "type": "array",
+                                "maxItems": covers.MOST,
+                                "items": {"type": "string", "format": "binary"},
+                                "description": "Photographs to hide the mail in, in the order they are to be shown",
+                            },
+                            "conceal": {
+                                "type": "boolean",
+                                "default": False,
+                                "description": "Hide it; without a cover, in the organisation's pictures",
                             },
                             "cover_text": {"type": "string"},
+                            "rate": {"type": "string", "enum": ["careful", "normal", "maximum"], "default": "normal"},
                             "password": {
                                 "type": "string",
                                 "minLength": pickup.MIN_PASSWORD,
@@ -139,7 +144,8 @@ async def send(
             "Send a fresh random one with each mail, and the same one when you retry.", 400,
         )  # fmt: skip
     given = await _body(door, request)
-    raw, cover = given.raw, given.cover
+    raw, hiding = given.raw, given.hiding
+    pictures = hiding.files if hiding is not None else ()
     key = f"rest/{session.account}/{idempotency_key}".encode()
     # The id follows from the key alone: needed before the mail is complete, for its Message-ID.
     mail = NewMail(key, "submission", session.account, Envelope("", ()), b"").id
@@ -150,9 +156,13 @@ async def send(
         taken = take(raw, session.address, to or (), door.settings.max_recipients, now, mail)
     invited = await pickups.invite(door, session, mail, taken.recipients, given.pickups, now)
     envelope = Envelope(
-        session.address, taken.recipients, taken.summary.__dict__, cover is not None, given.cover_name,
-        given.cover_text, form, {index: one.guest() for index, one in invited.items()},
+        session.address, taken.recipients, taken.summary.__dict__, form=form,
+        guests={index: one.guest() for index, one in invited.items()},
     )  # fmt: skip
+    if hiding is not None:
+        sizes = tuple((name, len(picture)) for name, picture in pictures)
+        envelope = replace(envelope, conceal=True, covers=sizes, cover_text=hiding.text, rate=hiding.rate)
+    cover = b"".join(picture for _, picture in pictures) or None
     new = NewMail(key, "submission", session.account, envelope, taken.raw, cover, given=raw)
     accepted = await door.spool.submit(new)
     if not accepted.same:
@@ -211,12 +221,10 @@ async def get_trace(door: Behind, session: Asking, id: UUID) -> Trace:
 
 @dataclass(frozen=True)
 class _Given:
-    """What a client sends: the mail, a picture to hide it in, a password for those outside."""
+    """What a client sends: the mail, pictures to hide it in, a password for those outside."""
 
     raw: bytes
-    cover: bytes | None = None
-    cover_name: str = ""
-    cover_text: str = ""
+    hiding: covers.Pictures | None = None
     pickups: pickup.Wish | None = None
 
     def __repr__(self) -> str:
@@ -236,52 +244,27 @@ async def _body(door: Door, request: Request) -> _Given:
     )  # fmt: skip
 
 
-class _InMemory(MultiPartParser):
-    """The library's parser puts files over 1 MB down on disk, for anyone to read: here they stay in memory."""
-
-    spool_max_size = 0  # no limit: the form's size is known, and bounded
-
-
 async def _form(door: Door, request: Request, most: int) -> _Given:
-    """A mail, and what goes with it. Its size is known beforehand, as all of it is held in memory."""
-    declared = request.headers.get("content-length", "")
-    if not declared.isdigit():
-        raise Refused("length-required", "The form has no Content-Length.", "Send it in one piece.", 411)
-    if int(declared) > most + _COVER_BYTES:
-        raise _too_large(most)
-    try:
-        form = await _InMemory(request.headers, request.stream(), max_files=2, max_fields=8).parse()
-    except MultiPartException as error:
-        raise Refused("malformed-request", f"The form: {error.message}", "Send it as RFC 7578 says.", 400) from error
-    message, cover = form.get("message"), form.get("cover")
-    if not isinstance(message, UploadFile) or isinstance(cover, str):
-        raise Refused("malformed-request", "message, or cover, is no file.", "Send each as a file of the form.", 400)
+    """A mail, and what goes with it."""
+    form = await parsed(request, most + covers.MOST_BYTES, 1 + covers.MOST)
+    message = form.get("message")
+    if not isinstance(message, UploadFile):
+        raise Refused("malformed-request", "message is no file.", "Send it as a file of the form.", 400)
     settings = door.settings
     wish = pickup.wish(
-        _text(form, "password") if "password" in form else None, _text(form, "hint"), _text(form, "expires_days"),
+        text(form, "password") if "password" in form else None, text(form, "hint"), text(form, "expires_days"),
         settings.pickup_days, settings.max_pickup_days,
     )  # fmt: skip
     raw = await message.read()
     if len(raw) > most:
         raise _too_large(most)
-    if cover is None:
-        return _Given(raw, pickups=wish)
-    if wish is not None:
+    hiding = await covers.wished(form)
+    if hiding is not None and wish is not None:
         raise Refused(
             "pickup-with-cover", "A mail can't be hidden in a picture and wait behind a password as well.",
-            "Leave the picture or the password out.",
+            "Leave the pictures or the password out.",
         )  # fmt: skip
-    picture = await cover.read()
-    # What stego refuses later costs the sender a bounce; the commonest mistakes are told at once.
-    if len(picture) > _COVER_BYTES or not picture.startswith(_PNG):
-        code = "cover-file-too-large" if len(picture) > _COVER_BYTES else "cover-not-png"
-        raise Refused(code, reason(code).words, "Send another picture.", 422)
-    return _Given(raw, picture, cover.filename or "picture.png", _text(form, "cover_text"))
-
-
-def _text(form: FormData, name: str) -> str:
-    value = form.get(name)
-    return value if isinstance(value, str) else ""
+    return _Given(raw, hiding, wish)
 
 
 async def _limited(request: Request, most: int) -> bytes:

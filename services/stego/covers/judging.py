@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.stego.covers.cover import Cover
-from services.stego.covers.lossless import JPEG_PAST
-from services.stego.covers.refusals import CoverRefused
+from services.stego.covers.refusals import CoverRefused, jpeg_past
 
 FLAT_LIMIT = 0.75
 """Share of equal neighbours; two photographs had 0.1 and 0.2, two diagrams 0.8 and 0.9."""
 BUSY_MINIMUM = 2.0
 """Coefficients other than zero in a block beside its mean: a blue sky at quality 75 has about one."""
+LOOK_BYTES = 8
 ALIKE = 6
 """Bits of 64 in which two looks may differ and still be one picture: scaled, recompressed, brightened a little."""
 
@@ -40,7 +40,7 @@ def judge(cover: Cover) -> None:
             "Choose a photograph with texture: leaves, fabric, a crowd, a street.",
         )
     if cover.canvas.kind == "pixels" and _was_jpeg(_grey(elements)):
-        raise CoverRefused(*JPEG_PAST)
+        raise jpeg_past()
 
 
 def look(cover: Cover) -> int:

@@ -30,12 +30,6 @@ _DAMAGE = (
 )  # fmt: skip
 _MODES = {"L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "RGBX": "RGB"}
 
-JPEG_PAST = (
-    "jpeg-past",
-    "The picture was a JPEG before: what is changed in it breaks the pattern that JPEG left.",
-    "Give the JPEG itself; it stays a JPEG.",
-)
-
 
 def format_of(data: bytes) -> str | None:
     """The name of a lossless format that is read, by the file's first bytes."""
@@ -137,7 +131,7 @@ def _check_mode(image: Image.Image, kind: str) -> None:
     """Grey or RGB at 8 bits in the file (Pillow makes 8 of 16 or 5 silently), and nothing transparent."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         if image.tag_v2.get(_COMPRESSION) in _TIFF_JPEG:
-            raise CoverRefused(*JPEG_PAST)
+            raise refusals.jpeg_past()
         bits = image.tag_v2.get(_BITS_PER_SAMPLE, 1)
         if isinstance(bits, tuple):
             bits = max(bits)

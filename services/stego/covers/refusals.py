@@ -76,3 +76,12 @@ def colours() -> CoverRefused:
 def animated(frames: int) -> CoverRefused:
     """For several frames."""
     return CoverRefused("animated", f"The picture is animated ({frames} frames); a still is needed.")
+
+
+def jpeg_past() -> CoverRefused:
+    """For a lossless picture with the traces of a JPEG."""
+    return CoverRefused(
+        "jpeg-past",
+        "The picture was a JPEG before: what is changed in it breaks the pattern that JPEG left.",
+        "Give the JPEG itself; it stays a JPEG.",
+    )

@@ -82,8 +82,8 @@ def test_an_unknown_code_has_words_that_help() -> None:
 def stego_codes() -> set[str]:
     """Every code stego can refuse a mail with, read from its source."""
     prefixes = {"CoverRefused": "cover-", "CarrierRefused": "carrier-"}
-    codes = {"payload-too-large"}
-    for file in Path(services.stego.__path__[0]).glob("*.py"):
+    codes = {"payload-too-large", "cover-no-room", "covers-number"}
+    for file in Path(services.stego.__path__[0]).rglob("*.py"):
         for call in ast.walk(ast.parse(file.read_text())):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in prefixes:
                 (fault, *_) = (a.value for a in call.args if isinstance(a, ast.Constant))
