@@ -119,6 +119,8 @@ def send(
     A mail that is held for review has not failed.
     """
     pictures = tuple((path.name, path.read_bytes()) for path in cover or ())
+    if pictures and len(files) > 1:
+        raise Refused("one-mail-at-a-time", "A picture carries one mail.", "Send the mails one by one, or --conceal.")
     hiding = Hiding(pictures, cover_text, rate) if pictures or conceal else None
     locked = _password(password_stdin, hint, expires_days, files)
     with logged_in() as client:
