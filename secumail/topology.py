@@ -31,11 +31,15 @@ COMMAND_TTL = 30_000
 
 @dataclass(frozen=True)
 class WorkQueue:
-    """A service's queue for one topic. `binding` differs from `topic` where a route is part of the key."""
+    """A service's queue for one topic. `binding` differs from `topic` where a route is part of the key.
+
+    `patience`: seconds that a step of it may well take, on top of what any step may.
+    """
 
     service: str
     topic: str
     binding: str
+    patience: float = 0.0
 
     @property
     def name(self) -> str:
@@ -45,6 +49,7 @@ class WorkQueue:
 
 WORK_QUEUES = (
     WorkQueue("dlp", "mail.submitted", "mail.submitted"),
+    WorkQueue("dlp", "mail.set-aside", "mail.set-aside", patience=120.0),
     WorkQueue("crypto", "mail.filtered", "mail.filtered"),
     WorkQueue("stego", "mail.encrypted", "mail.encrypted.conceal"),
     WorkQueue("delivery", "mail.encrypted", "mail.encrypted.direct"),
@@ -55,7 +60,7 @@ WORK_QUEUES = (
 PUBLISHES: Mapping[str, tuple[str, ...]] = {
     "gateway": ("mail.submitted",),
     "auth": ("account.changed",),
-    "dlp": ("mail.submitted", "mail.filtered", "mail.blocked", "mail.rejected"),
+    "dlp": ("mail.submitted", "mail.set-aside", "mail.filtered", "mail.blocked", "mail.rejected"),
     "crypto": ("mail.filtered", "mail.encrypted.direct", "mail.encrypted.conceal"),
     "stego": ("mail.encrypted.conceal", "mail.concealed"),
     "delivery": (

@@ -76,27 +76,29 @@ class Work:
         """Call this with the mail and the code of each event that becomes a dead letter."""
         self._on_dead = call
 
-    def handle(self, topic: str, model: type[E], handler: Handle[E]) -> None:
-        """Consume this service's queue for `topic`; before `start`."""
+    def handle(self, topic: str, model: type[E], handler: Handle[E], at_once: int | None = None) -> None:
+        """Consume this service's queue for `topic`, at most `at_once` events at a time; before `start`."""
         queue = topology.queue(self._service, topic)
         self._queues.append(queue)
 
         async def consume(message: RabbitMessage) -> None:
             await self._consume(queue, model, handler, message)
 
-        self._subscribe(RabbitQueue(queue.name, queue_type=QueueType.QUORUM, declare=False), consume)
+        self._subscribe(RabbitQueue(queue.name, queue_type=QueueType.QUORUM, declare=False), consume, at_once)
 
     def answer(self, call: Callable[[RabbitMessage], Awaitable[None]]) -> None:
         """Consume this service's command queue; before `start`."""
         self._subscribe(RabbitQueue(topology.command_queue(self._service), declare=False), call)
 
-    def _subscribe(self, queue: RabbitQueue, call: Callable[[RabbitMessage], Awaitable[None]]) -> None:
+    def _subscribe(
+        self, queue: RabbitQueue, call: Callable[[RabbitMessage], Awaitable[None]], at_once: int | None = None
+    ) -> None:
         async def as_it_is(message: Any) -> Any:
             return message
 
         self._broker.subscriber(
             queue,
-            channel=Channel(prefetch_count=self._in_flight),
+            channel=Channel(prefetch_count=at_once or self._in_flight),
             decoder=as_it_is,
         )(call)
 

@@ -57,6 +57,15 @@ class MailSubmitted(Event):
     claim: SealedClaim
 
 
+class MailSetAside(Event):
+    """dlp has found pictures whose words must be read before it can let the mail pass. The claim is its own."""
+
+    type: Literal["mail.set-aside"] = "mail.set-aside"
+    version: Literal[1] = 1
+    size: int
+    claim: SealedClaim
+
+
 class MailFiltered(Event):
     """dlp lets the mail pass, or a reviewer has released it. The claim is made out to crypto."""
 
@@ -160,6 +169,7 @@ class AccountChanged(BaseModel):
 
 MAIL_EVENTS: dict[str, type[Event]] = {
     "mail.submitted": MailSubmitted,
+    "mail.set-aside": MailSetAside,
     "mail.filtered": MailFiltered,
     "mail.blocked": MailBlocked,
     "mail.rejected": MailRejected,

@@ -19,6 +19,7 @@ class Stage(StrEnum):
     """Where a mail stands: named by the step it has behind it."""
 
     SUBMITTED = "submitted"
+    READING = "reading"
     SPLIT = "split"
     HELD = "held"
     FILTERED = "filtered"
@@ -31,6 +32,7 @@ class State(StrEnum):
     """Where a recipient stands: the only vocabulary, for people and programs alike."""
 
     ACCEPTED = "accepted"
+    READING = "reading-pictures"
     HELD = "held"
     QUEUED = "queued"
     DEFERRED = "deferred"

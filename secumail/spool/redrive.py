@@ -59,7 +59,7 @@ class Redriver:
         if age == float("inf"):
             return 0
         now = datetime.now(UTC)
-        cutoff = now - timedelta(seconds=self._stuck_after + age)
+        cutoff = now - timedelta(seconds=self._stuck_after + queue.patience + age)
         for count in range(AT_ONCE):
             found = await self._documents.find_one_and_update(
                 {

@@ -14,14 +14,20 @@ from secumail.contracts.commands.dlp import (
     Release,
     Scan,
 )
-from secumail.contracts.events import MailSubmitted
+from secumail.contracts.events import MailSetAside, MailSubmitted
+from secumail.errors import Refused
 from secumail.service import Service
+from secumail.spool.spool import Spool
 from services.dlp.adapters.mongodb import HeldMails, StoredLists
 from services.dlp.extraction.child import Extractor
-from services.dlp.handlers.filtering import Filtering
+from services.dlp.extraction.tesseract import missing
+from services.dlp.handlers.filtering import Filtering, Pictures
 from services.dlp.handlers.review import Review
 from services.dlp.keeping import KeptLists
 from services.dlp.settings import Settings
+
+BRIEF = 8.0
+"""Seconds for the pictures of a mail whose writer waits to be told what would become of it."""
 
 
 def wire(settings: Settings) -> Service:
@@ -31,6 +37,10 @@ def wire(settings: Settings) -> Service:
     versions = StoredLists(service.database["lists"], service.blobs, service.keys["dlp.lists"])
     lists = KeptLists(versions, service.directory, acts)
     extractor = Extractor()
+    languages, seconds = settings.picture_languages, settings.picture_seconds
+    patient = Extractor(settings.picture_readers, wall=seconds * 3 / 2, languages=languages)
+    brief = Extractor(wall=BRIEF * 3 / 2, languages=languages)
+    aside = Spool(service.database["spool"], service.blobs, service.transport, service.outgoing.event)
     filtering = Filtering(
         service.spool,
         service.claims,
@@ -38,11 +48,16 @@ def wire(settings: Settings) -> Service:
         service.directory,
         lists,
         extractor,
+        Pictures(patient, brief, aside) if languages else None,
         acts,
         settings.domains,
     )
     review = review_of(service, settings)
-    service.work.handle("mail.submitted", MailSubmitted, filtering.on_submitted)
+    if "mail.submitted" in settings.queues:
+        service.work.handle("mail.submitted", MailSubmitted, filtering.on_submitted)
+    if "mail.set-aside" in settings.queues:
+        readers = settings.picture_readers
+        service.work.handle("mail.set-aside", MailSetAside, filtering.on_set_aside, at_once=readers)
     answer = service.answering.on
     answer(GetLists, lists.get_lists)
     answer(PutLists, lists.put_lists)
@@ -54,14 +69,20 @@ def wire(settings: Settings) -> Service:
     answer(Release, review.release)
     answer(Reject, review.reject)
 
-    async def start_extractor() -> None:
+    async def start_extractors() -> None:
+        if languages and (absent := missing(languages)):
+            raise Refused(
+                "tesseract-missing", f"There is no tesseract for these languages: {', '.join(absent)}.",
+                "Install tesseract-ocr and their data, or set SECUMAIL_PICTURE_LANGUAGES (empty: none are read).",
+            )  # fmt: skip
         extractor.warm()
 
-    async def end_extractor() -> None:
-        extractor.close()
+    async def end_extractors() -> None:
+        for one in (extractor, patient, brief):
+            one.close()
 
-    service.before_work(start_extractor)
-    service.at_end(end_extractor)
+    service.before_work(start_extractors)
+    service.at_end(end_extractors)
     service.before_work(lists.load)
     service.in_background(lists.follow)
     service.in_background(review.expire)

@@ -3,10 +3,25 @@
 from collections.abc import Mapping
 
 ACCEPTED = "Your mail was accepted."
+PICTURES = (
+    "Nothing but its pictures is left to check: what they show is read when you send the mail, which may take a minute."
+)
 
 _HELD = "Your mail waits for a reviewer, who may release it; you need not send it again."
 _REFUSED = "Your mail was refused by a rule of your organisation."
 _WARNED = "Your mail was sent. A remark for the next one:"
+_ASKED = (
+    "Your mail was not sent yet: your organisation asks why it should be. Send it again to those who did not get it, with"
+    " a reason; reviewers can read that. Or change the mail:"
+)
+_ENCRYPTED = (
+    "Your mail leaves encrypted only. Who is outside and has no key known here does not get it: add a key, or send it"
+    " with a password. The reason:"
+)
+_STRIPPED = (
+    "Your mail was sent without one or more of its attachments. Before it was signed a text was put in their place that"
+    " says so; your own copy is whole. The reason:"
+)
 _ASK = "Before you write about confidential work, ask whether the recipient may know of it."
 
 _OF_RULES: Mapping[str, str] = {
@@ -41,6 +56,15 @@ REFUSED: Mapping[str, str] = {code: f"{_REFUSED} {words}" for code, words in _OF
 
 WARNING: Mapping[str, str] = {code: f"{_WARNED} {words}" for code, words in _OF_RULES.items()}
 """To the sender of a mail that passes with a warning."""
+
+ASKED: Mapping[str, str] = {code: f"{_ASKED} {words}" for code, words in _OF_RULES.items()}
+"""To the sender of a mail that comes back for a reason."""
+
+ENCRYPTED: Mapping[str, str] = {code: f"{_ENCRYPTED} {words}" for code, words in _OF_RULES.items()}
+"""To the sender of a mail that leaves encrypted only."""
+
+STRIPPED: Mapping[str, str] = {code: f"{_STRIPPED} {words}" for code, words in _OF_RULES.items()}
+"""To the sender of a mail that leaves without some of its attachments."""
 
 HIT_WORDS: Mapping[str, str] = {
     "unscannable": "could not be checked",

@@ -25,6 +25,7 @@ WAIT = 30
 
 STATES = {
     "accepted": "on its way",
+    "reading-pictures": "the words in its pictures are being read",
     "queued": "on its way",
     "held": "held for review",
     "deferred": "will be tried again",

@@ -105,6 +105,7 @@ from secumail.contracts.events import (
     MailEncrypted,
     MailFiltered,
     MailRejected,
+    MailSetAside,
     MailSubmitted,
 )
 
@@ -154,6 +155,7 @@ def claim(by: str, to: str, says: str) -> SealedClaim:
 
 EVENTS: tuple[Event | AccountChanged, ...] = (
     MailSubmitted(mail=MAIL, size=1024, recipients=2, claim=claim("gateway", "dlp", "submission")),
+    MailSetAside(mail=MAIL, size=1024, claim=claim("dlp", "dlp", "submission")),
     MailFiltered(
         mail=MAIL, generation=1, size=1024, verdict="released", claim=claim(f"account:{ACCOUNT}", "crypto", "released")
     ),

@@ -4,12 +4,13 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from secumail.audit import Acts
 from secumail.contracts.commands.dlp import Foreseen, Scan, ScanReply
-from secumail.contracts.events import Event, MailBlocked, MailFiltered, MailRejected, MailSubmitted
+from secumail.contracts.events import Event, MailBlocked, MailFiltered, MailRejected, MailSetAside, MailSubmitted
 from secumail.directory import REVIEWERS, Directory, Entry
 from secumail.errors import Permanent, Refused, Transient
 from secumail.sealing.claims import Claims, Step, TransitKeys
@@ -23,17 +24,28 @@ from services.dlp.keeping import KeptLists
 from services.dlp.message import Extract, Message
 from services.dlp.policy import Decision, Rules, Verdict
 from services.dlp.ports import Filing
-from services.dlp.sentences import ACCEPTED
+from services.dlp.sentences import ACCEPTED, PICTURES
 
 _LARGE = 256 * 1024
-_ORIGINS = {"gateway": ("submission", "reply"), "delivery": ("bounce",)}
-"""Which service may take in which kind of mail."""
+_ORIGINS = {"gateway": ("submission", "reply"), "delivery": ("bounce",), "dlp": ("submission", "reply")}
+"""Which service may take in which kind of mail; what dlp gives itself, it has taken from the gateway."""
+_DECIDED = frozenset({Stage.FILTERED, Stage.HELD, Stage.SPLIT, Stage.DONE})
 
 _SYSTEM = Verdict((), "pass", "exempt-sender", "A notice of the mail system.", ACCEPTED)
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """Extractors that read the words in pictures: one with patience, on the queue of its own, and one for a person who
+    waits for the answer. `spool` has room of its own: mails that take long must not take that of the others."""
+
+    patient: Extract
+    brief: Extract
+    spool: Spool
+
+
 class Filtering:
-    """The step and the scan, over the ports."""
+    """The steps and the scan, over the ports. Without `pictures` these are noted and not read."""
 
     def __init__(
         self,
@@ -43,6 +55,7 @@ class Filtering:
         directory: Directory,
         lists: KeptLists,
         extract: Extract,
+        pictures: Pictures | None,
         acts: Acts,
         domains: Sequence[str],
     ) -> None:
@@ -52,6 +65,7 @@ class Filtering:
         self._directory = directory
         self._lists = lists
         self._extract = extract
+        self._pictures = pictures
         self._acts = acts
         self._domains = tuple(domains)
 
@@ -68,30 +82,42 @@ class Filtering:
         if entry is None or not entry.active or not command.recipients:
             raise Refused("not-your-act", "A mail is scanned for the person who sends it.", "Log in again.", 403)
         raw = base64.b64decode(command.mail)
-        _, decision = await self._decide(raw, command.sender, command.recipients, entry.roles)
+        asked = raw, command.sender, command.recipients, entry.roles
+        read, decision = await self._decide(*asked, self._extract)
+        unread = self._pictures is not None and _must_wait(read, decision)
+        if self._pictures is not None and unread:
+            read, seen = await self._decide(*asked, self._pictures.brief)
+            unread = any(trouble.rule == "ocr-timeout" for trouble in read.troubles)
+            decision = decision if unread else seen
         for verdict in decision.verdicts:
             if verdict.action != "pass":
                 await self._acts.record(actor, f"scanned:{verdict.code}", "scan")
         return ScanReply(
             verdicts=tuple(
-                Foreseen(recipients=v.recipients, action=v.action, code=_told(v), notice=v.notice)
+                Foreseen(recipients=v.recipients, action="pass", code="pictures-unread", notice=PICTURES)
+                if unread and v.action == "pass"
+                else Foreseen(recipients=v.recipients, action=v.action, code=_told(v), notice=v.notice)
                 for v in decision.verdicts
             )
         )
 
-    # --- the step ---------------------------------------------------------------------------------------
+    # --- the steps --------------------------------------------------------------------------------------
 
     async def on_submitted(self, event: MailSubmitted) -> None:
-        """Filter one mail."""
+        """Filter one mail, or set it aside where it would pass but for pictures that nobody has read yet."""
         await self._spool.step(
-            event,
-            Stage.SUBMITTED,
-            {Stage.FILTERED, Stage.HELD, Stage.SPLIT, Stage.DONE},
-            lambda record: self._filter(record, event),
+            event, Stage.SUBMITTED, {Stage.READING, *_DECIDED}, lambda record: self._filter(record, event)
         )
 
-    async def _filter(self, record: Record, event: MailSubmitted) -> Advance:
-        if record.origin not in _ORIGINS.get(event.claim.by, ()) or event.claim.says != record.origin:
+    async def on_set_aside(self, event: MailSetAside) -> None:
+        """Read a mail's pictures, and filter it."""
+        spool = self._spool if self._pictures is None else self._pictures.spool
+        await spool.step(event, Stage.READING, _DECIDED, lambda record: self._filter(record, event))
+
+    async def _filter(self, record: Record, event: MailSubmitted | MailSetAside) -> Advance:
+        seen = isinstance(event, MailSetAside)
+        by, says = event.claim.by, event.claim.says
+        if seen != (by == "dlp") or record.origin not in _ORIGINS.get(by, ()) or says != record.origin:
             raise Permanent("origin-not-accepted")
         keys = await self._claims.open(event.claim, Step(event.type, record.id, record.generation), by=_ORIGINS)
         sealed = await self._spool.read(record.envelope), await self._spool.read(record.mime)
@@ -99,7 +125,12 @@ class Filtering:
         raw = record.unseal("mime", sealed[1], keys.content)
         if record.origin == "bounce":
             return await self._passed(record, record.recipients, keys, spooled.Verdict(_SYSTEM.code, _SYSTEM.notice))
-        read, decision = await self._decide(raw, envelope.sender, envelope.recipients, await self._roles(record))
+        extract = self._pictures.patient if seen and self._pictures is not None else self._extract
+        read, decision = await self._decide(
+            raw, envelope.sender, envelope.recipients, await self._roles(record), extract
+        )
+        if self._pictures is not None and not seen and _must_wait(read, decision):
+            return await self._set_aside(record, keys)
         if len(decision.verdicts) > 1:
             return await self._split(record, envelope, raw, read, decision, keys, event)
         verdict = decision.verdicts[0]
@@ -112,6 +143,14 @@ class Filtering:
             await self._hold(record.id, envelope, raw, verdict, keys)
         return Advance(stage, step, (told,), recipients=recipients, verdict=shown)
 
+    async def _set_aside(self, record: Record, keys: TransitKeys) -> Advance:
+        """Put a mail where its pictures are read, by a claim that dlp makes out to itself."""
+        step = Step("mail.set-aside", record.id, record.generation)
+        claim = await self._claims.seal(step, "dlp", keys, record.origin)
+        event = MailSetAside(mail=record.id, generation=record.generation, size=record.size, claim=claim)
+        waiting = tuple(r.to(State.READING) for r in record.recipients)
+        return Advance(Stage.READING, "reading-pictures", (event,), recipients=waiting)
+
     async def _roles(self, record: Record) -> tuple[str, ...]:
         """The sender's, where a rule asks for them."""
         if record.account is None or not self.rules.ask_for_roles:
@@ -120,7 +159,7 @@ class Filtering:
         return entry.roles if entry is not None else ()
 
     async def _decide(
-        self, raw: bytes, sender: str, recipients: Sequence[str], roles: Sequence[str]
+        self, raw: bytes, sender: str, recipients: Sequence[str], roles: Sequence[str], extract: Extract
     ) -> tuple[Message, Decision]:
         rules, today = self.rules, datetime.now(UTC).date()
 
@@ -132,7 +171,7 @@ class Filtering:
         if len(raw) <= _LARGE:
             with contextlib.suppress(HasFilesError):
                 return work(texts_alone)
-        return await asyncio.to_thread(work, self._extract)
+        return await asyncio.to_thread(work, extract)
 
     async def _passed(
         self,
@@ -171,7 +210,7 @@ class Filtering:
         read: Message,
         decision: Decision,
         keys: TransitKeys,
-        event: MailSubmitted,
+        event: MailSubmitted | MailSetAside,
     ) -> Advance:
         """Different verdicts for different recipients: one child mail each, in the same trace."""
         parts = []
@@ -211,6 +250,11 @@ def _stopped(
         return Stage.DONE, f"refused:{code}", tuple(r.to(State.REJECTED, code) for r in recipients), news
     held = MailBlocked(mail=mail, generation=record.generation, reason=code)
     return Stage.HELD, f"held:{code}", tuple(r.to(State.HELD, code) for r in recipients), held
+
+
+def _must_wait(read: Message, decision: Decision) -> bool:
+    """Whether it would pass for somebody with pictures in it that were not read."""
+    return read.waits and any(verdict.action == "pass" for verdict in decision.verdicts)
 
 
 def _told(verdict: Verdict) -> str:
