@@ -114,8 +114,11 @@ class Client:
 
     def put_text(self, path: str, text: str, media_type: str, version: str) -> Any:
         """PUT a text instead of `version`; Refused as in `put`."""
-        headers = {"If-Match": f'"{version}"', "Content-Type": media_type}
-        return _json(self._request("PUT", path, repeatable=False, content=text.encode(), headers=headers))
+        return self._text("PUT", path, text, media_type, version)
+
+    def change_by_text(self, path: str, text: str, media_type: str, version: str, **params: str) -> Any:
+        """PATCH what a text changes of `version`; Refused as in `put`."""
+        return self._text("PATCH", path, text, media_type, version, params)
 
     def scan(self, raw: bytes, to: Sequence[str] = ()) -> Any:
         """POST a raw mail to be looked at, not sent."""
@@ -173,6 +176,14 @@ class Client:
             if cursor is None:
                 return
             left = None if left is None else left - len(page["data"])
+
+    def _text(
+        self, method: str, path: str, text: str, media_type: str, version: str, params: Mapping[str, str] | None = None
+    ) -> Any:
+        headers = {"If-Match": f'"{version}"', "Content-Type": media_type}
+        return _json(
+            self._request(method, path, repeatable=False, params=params, content=text.encode(), headers=headers)
+        )
 
     def _request(self, method: str, path: str, *, repeatable: bool = True, **options: Any) -> httpx.Response:
         ends = time.monotonic() + self._patience

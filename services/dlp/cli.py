@@ -9,7 +9,7 @@ from secumail.cli.answers import Decided, HeldMail, ReviewerDecision, Row
 from secumail.cli.client import Client, logged_in
 from secumail.cli.output import Json, chosen, emit, local, pairs, say, short, tabulate
 from secumail.errors import Refused
-from services.dlp import cli_documents, cli_lists, cli_scan
+from services.dlp import cli_documents, cli_lists, cli_scan, cli_words
 from services.dlp.cli_scan import findings_table
 
 commands = typer.Typer(no_args_is_help=True)
@@ -17,6 +17,7 @@ quarantine = typer.Typer(no_args_is_help=True, help="Mails held for review. For 
 commands.add_typer(quarantine, name="quarantine")
 commands.add_typer(cli_lists.lists, name="lists")
 cli_lists.lists.add_typer(cli_documents.documents, name="documents")
+cli_lists.lists.add_typer(cli_words.words, name="words")
 commands.command("scan")(cli_scan.scan)
 
 AT_ONCE = 200
@@ -81,6 +82,7 @@ def show(id: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False
             ("Held by", f"{held['code']}: {held['reason']}"),
             *((("State", ", ".join(part for part in (held["state"], needs) if part)),) if held["state"] else ()),
             *(("Reviewer", _decision_words(decision)) for decision in decided),
+            *((("Sent because", held["why"]),) if held["why"] else ()),
             *((("Appeal", held["appeal"]["text"]),) if held["appeal"] else ()),
             ("From", held["sender"]),
             ("To", ", ".join(held["recipients"])),

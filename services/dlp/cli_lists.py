@@ -1,4 +1,4 @@
-"""dlp's commands: the lists of words, hashes and exempt senders, for reviewers and administrators.
+"""dlp's commands: the lists of hashes, exempt senders, partners and rules. The words are in cli_words.
 
 A change is made to the current version and sent with If-Match; where somebody else was quicker, it is made again.
 """
@@ -16,16 +16,8 @@ from pydantic import ValidationError
 from secumail.cli.client import Client, logged_in
 from secumail.cli.output import Json, emit, local, pairs, say, tabulate
 from secumail.errors import Refused
-from services.dlp.lists import (
-    BlackWord,
-    Lists,
-    differences,
-    hashes_from_text,
-    hashes_to_text,
-    words_from_csv,
-    words_to_csv,
-)
-from services.dlp.terms import fold
+from services.dlp.black_words import words_from_csv
+from services.dlp.lists import Lists, differences, hashes_from_text, hashes_to_text
 
 lists = typer.Typer(no_args_is_help=True, help="Black words, file hashes, exempt senders.")
 white = typer.Typer(no_args_is_help=True, help="Files that may leave (see `lists mode`), by SHA-256.")
@@ -38,13 +30,15 @@ for _name, _part in (
     lists.add_typer(_part, name=_name)
 
 TRIES = 5
-PARTS = ("words", "white", "black", "exempt", "partner")
+SHOWN = 100
+"""Words that `show` has in its table."""
+PARTS = ("white", "black", "exempt", "partner")
 
 Part = Annotated[str, typer.Argument(metavar="LIST", help=f"Of: {', '.join(PARTS)}.")]
-ScopeOption = Annotated[str, typer.Option(help="all, or outside: only for recipients outside the organisation.")]
 Hashes = Annotated[list[str] | None, typer.Argument(metavar="HASH...", help="In hexadecimal.")]
 Files = Annotated[list[Path] | None, typer.Option("--file", help="A file: its SHA-256 is made here. Repeat it.")]
 VersionOption = Annotated[int | None, typer.Option("--version", help="An older version: see `lists history`.")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write into this file.")]
 DomainNames = Annotated[list[str], typer.Argument(metavar="DOMAIN...")]
 Senders = Annotated[list[str], typer.Argument(metavar="ADDRESS...")]
 
@@ -53,15 +47,14 @@ Senders = Annotated[list[str], typer.Argument(metavar="ADDRESS...")]
 def show(as_json: Json = False) -> None:
     """All of it, in short."""
     with logged_in() as client:
-        document = client.get("/lists")
+        now = whole(client)
     if as_json:
-        emit(document)
+        emit(now.model_dump(mode="json"))
         return
-    now = read(document)
     pairs(
         (
             ("Version", now.version),
-            ("Words", len(now.words)),
+            ("Words", f"{len(now.words):,}"),
             ("White list", f"{now.white_mode}, {len(now.white_hashes)} files"),
             ("Black list", f"{len(now.black_hashes)} files"),
             ("Exempt senders", ", ".join(sorted(now.exempt_senders)) or "none"),
@@ -72,27 +65,21 @@ def show(as_json: Json = False) -> None:
         )
     )
     if now.words:
-        tabulate(("word", ">threshold", "scope"), ((w.term, w.threshold, w.scope) for w in now.words))
+        tabulate(("word", ">threshold", "scope"), now.words[:SHOWN].rows())
+    if len(now.words) > SHOWN:
+        say(f"And {len(now.words) - SHOWN:,} more: secumail lists words export")
 
 
 @lists.command()
 def export(
     part: Part,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write into this file.")] = None,
+    output: Output = None,
     version: VersionOption = None,
 ) -> None:
-    """One list as a file: words as CSV, the others one entry a line."""
+    """One list as a file, an entry a line. Words: `lists words export`."""
     _known(part)
     with logged_in() as client:
-        if part == "words":
-            text, _ = client.text("/lists/words", version=version)
-        else:
-            text = hashes_to_text(getattr(read(client.get("/lists", words=False, version=version)), _field(part)))
-    if output is None:
-        typer.echo(text, nl=False)
-    else:
-        output.write_text(text, encoding="utf-8")
-        say(f"Written: {output}", error=True)
+        written(hashes_to_text(getattr(read(client.get("/lists", words=False, version=version)), _field(part))), output)
 
 
 @lists.command()
@@ -114,7 +101,7 @@ def diff(
 ) -> None:
     """What changed from one version of the lists to another, line by line: + is new, - is gone."""
     with logged_in() as client:
-        old, new = (read(client.get("/lists", version=number)) for number in (before, after))
+        old, new = (whole(client, number) for number in (before, after))
     changes = differences(old, new)
     if as_json:
         emit([{"list": name, "change": sign, "entry": entry} for name, sign, entry in changes])
@@ -132,47 +119,14 @@ def import_list(
     replace: Annotated[bool, typer.Option("--replace", help="Instead of what is there, not in addition.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Read one list from a file. Words: term,threshold,scope; hashes: as sha256sum prints them."""
+    """Read one list from a file; hashes: as sha256sum prints them. Words: `lists words import`."""
     _known(part)
-    text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     try:
-        given = _parsed(part, text)
+        given = _parsed(part, given_text(file))
     except ValueError as error:
         raise Refused("list-malformed", f"{file}, {error}.", "Mend that line.") from error
-
-    if part == "words":
-        _put_words(lambda now: given if replace else _with_words(now, given), as_json)
-        return
     name = _field(part)
     put(lambda now: {name: frozenset(given) if replace else getattr(now, name) | frozenset(given)}, as_json)
-
-
-@lists.command("add-word")
-def add_word(
-    term: str,
-    threshold: Annotated[int, typer.Option(min=1, help="Occurrences from which a mail is held.")] = 1,
-    scope: ScopeOption = "all",
-    as_json: Json = False,
-) -> None:
-    """Hold mails with this word or phrase; where it is there already, it gets this threshold."""
-    try:
-        word = BlackWord.model_validate({"term": term, "threshold": threshold, "scope": scope})
-    except ValidationError as error:
-        raise _malformed(error) from error
-    _put_words(lambda now: _with_words(now, (word,)), as_json)
-
-
-@lists.command("remove-word")
-def remove_word(term: str, scope: ScopeOption = "all", as_json: Json = False) -> None:
-    """Hold mails with this word no longer."""
-
-    def change(now: tuple[BlackWord, ...]) -> tuple[BlackWord, ...]:
-        kept = tuple(word for word in now if (fold(word.term), word.scope) != (fold(term), scope))
-        if len(kept) == len(now):
-            raise Refused("no-such-word", f"{term!r} is no black word of scope {scope}.", "See: secumail lists show")
-        return kept
-
-    _put_words(change, as_json)
 
 
 @lists.command()
@@ -248,36 +202,50 @@ def put(change: Callable[[Lists], dict[str, Any]], as_json: bool) -> None:
             fields = change(now)
             changed = Lists.model_validate({**dict(now), **fields}).model_dump(mode="json", include=set(fields))
         except ValidationError as error:
-            raise _malformed(error) from error
+            raise malformed(error) from error
         return client.change("/lists", changed, str(now.version))
 
-    _again(once, as_json)
-
-
-def _put_words(change: Callable[[tuple[BlackWord, ...]], Iterable[BlackWord]], as_json: bool) -> None:
-    """Make a change to the current words: as CSV, since there may be a million."""
-
-    def once(client: Client) -> Any:
-        text, version = client.text("/lists/words")
-        return client.put_text("/lists/words", words_to_csv(change(words_from_csv(text))), "text/csv", version)
-
-    _again(once, as_json)
-
-
-def _again(once: Callable[[Client], Any], as_json: bool) -> None:
-    """Once, and again where somebody else changed the lists meanwhile."""
     with logged_in() as client:
-        for left in reversed(range(TRIES)):
-            try:
-                document = once(client)
-                break
-            except Refused as refused:
-                if refused.code != "changed-meanwhile" or left == 0:
-                    raise
+        done(again(once, client), as_json)
+
+
+def again(once: Callable[[Client], Any], client: Client) -> Any:
+    """Once, and again where somebody else changed the lists meanwhile; the last answer."""
+    for left in reversed(range(TRIES)):
+        try:
+            return once(client)
+        except Refused as refused:
+            if refused.code != "changed-meanwhile" or left == 0:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def done(document: Any, as_json: bool) -> None:
     if as_json:
         emit(document)
     else:
         say(f"Done: the lists are now at version {document['version']}.")
+
+
+def given_text(file: str) -> str:
+    """A file's text, or that of standard input."""
+    return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+
+
+def written(text: str, output: Path | None) -> None:
+    """Into a file, or to standard output."""
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+        say(f"Written: {output}", error=True)
+
+
+def whole(client: Client, version: int | None = None) -> Lists:
+    """The lists with their words, which may be a million."""
+    lists = read(client.get("/lists", words=False, version=version))
+    words, _ = client.text("/lists/words", version=lists.version)
+    return lists.model_copy(update={"words": words_from_csv(words)})
 
 
 def read(document: Any) -> Lists:
@@ -287,14 +255,7 @@ def read(document: Any) -> Lists:
         raise Refused("lists-unknown", "The server's lists have another shape.", "Update this command.") from error
 
 
-def _with_words(words: Iterable[BlackWord], given: Iterable[BlackWord]) -> tuple[BlackWord, ...]:
-    """Each word once for each scope; what is given counts."""
-    return tuple({(fold(word.term), word.scope): word for word in (*words, *given)}.values())
-
-
 def _parsed(part: str, text: str) -> tuple[Any, ...]:
-    if part == "words":
-        return words_from_csv(text)
     if part in ("exempt", "partner"):
         return tuple(line.strip().lower() for line in text.splitlines() if line.strip())
     return tuple(hashes_from_text(text, "white" if part == "white" else "black"))
@@ -321,7 +282,7 @@ def _known(part: str) -> None:
         raise Refused("no-such-list", f"There is no list {part!r}.", f"Give one of: {', '.join(PARTS)}.")
 
 
-def _malformed(error: ValidationError) -> Refused:
+def malformed(error: ValidationError) -> Refused:
     first = error.errors()[0]
     where = ".".join(str(place) for place in first["loc"])
     return Refused(
@@ -329,26 +290,20 @@ def _malformed(error: ValidationError) -> Refused:
     )
 
 
-@lists.command("rules")
-def put_rules(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE.json", help="The rules in their order, as `show --json` has them.")
-    ],
-    as_json: Json = False,
-) -> None:
-    """Replace the ordered rules by those of a file."""
-    put(lambda _now: {"rules": _document(file)}, as_json)
+def _replaced_by_file(name: str, about: str) -> None:
+    @lists.command(name, help=about)
+    def replace(file: Annotated[Path, typer.Argument(metavar="FILE.json")], as_json: Json = False) -> None:
+        try:
+            document = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise Refused("file", f"{file}: {error}.", "Give a JSON file.") from error
+        put(lambda _now: {name: document}, as_json)
 
 
-@lists.command("expressions")
-def put_expressions(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE.json", help="name, pattern (RE2), case_sensitive, score of each.")
-    ],
-    as_json: Json = False,
-) -> None:
-    """Replace the organisation's own expressions by those of a file."""
-    put(lambda _now: {"expressions": _document(file)}, as_json)
+_replaced_by_file("rules", "Replace the ordered rules by those of a file, as `show --json` has them.")
+_replaced_by_file(
+    "expressions", "Replace the organisation's own expressions: name, pattern (RE2), case_sensitive, score."
+)
 
 
 @partner.command("add")
@@ -361,10 +316,3 @@ def partner_add(domains: DomainNames, as_json: Json = False) -> None:
 def partner_remove(domains: DomainNames, as_json: Json = False) -> None:
     """Treat these domains as outside again."""
     _remove("partner", [d.strip().lower() for d in domains], as_json)
-
-
-def _document(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Refused("file", f"{file}: {error}.", "Give a JSON file.") from error

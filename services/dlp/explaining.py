@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from services.dlp.attachments import Attachment
+from services.dlp.black_words import BlackWord, Words
 from services.dlp.findings import Hit
-from services.dlp.lists import BlackWord, Words
 from services.dlp.message import Message
 from services.dlp.rules import NOTED, Applied
 from services.dlp.sentences import HIT_WORDS

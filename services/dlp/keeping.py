@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,8 @@ from secumail.contracts.commands.dlp import (
 from secumail.contracts.packing import pack, unpack
 from secumail.directory import Directory
 from secumail.errors import Refused
-from services.dlp.lists import Lists, words_from_csv, words_to_csv
+from services.dlp.black_words import Words, words_from_csv, words_from_text, words_to_csv, words_to_text
+from services.dlp.lists import Lists
 from services.dlp.policy import Rules
 from services.dlp.ports import ListVersions
 
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 MOST = 128 * 2**20
 """Bytes of lists in one command, unpacked."""
+INLINE = 100_000
+"""Words up to which the lists have them in their JSON."""
 AT_ONCE = 50_000
 """Words up to which whoever changed the lists is answered when they count; more of them count some seconds later."""
 _LOOK_EVERY = 2.0
@@ -53,7 +56,9 @@ class KeptLists:
         async with self._loading:
             newest = await self._versions.newest(self.rules.lists.version)
             if newest is not None:
-                await self._take(newest)
+                # In a thread; the change of the rules falls between two mails.
+                self.rules = await asyncio.to_thread(Rules.compile, newest, self.rules)
+                log.info("lists loaded", extra={"count": len(newest.words)})
 
     async def follow(self) -> None:
         """Keep the lists up to date with what other replicas were told."""
@@ -68,20 +73,26 @@ class KeptLists:
 
     async def get_lists(self, command: GetLists, actor: UUID | None) -> ListsReply:
         """The lists, for reviewers and administrators."""
-        lists = await self._shown(actor, command.number, command.words)
+        lists = await self._shown(actor, command.number)
+        if command.words and len(lists.words) > INLINE:
+            raise Refused(
+                "too-many-words", f"The lists have {len(lists.words):,} words.",
+                "GET the lists without them, and the words by themselves: GET /lists?words=false, GET /lists/words.",
+            )  # fmt: skip
         text = await asyncio.to_thread(lambda: pack(_json(lists, command.words)))
         return ListsReply(lists=text, number=lists.version)
 
     async def get_words(self, command: GetWords, actor: UUID | None) -> WordsReply:
         """The black words, for reviewers and administrators."""
         lists = await self._shown(actor, command.number)
-        text = await asyncio.to_thread(lambda: pack(words_to_csv(lists.words)))
+        write = words_to_csv if command.form == "csv" else words_to_text
+        text = await asyncio.to_thread(lambda: pack(write(lists.words)))
         return WordsReply(words=text, number=lists.version)
 
     async def history(self, _command: GetListsHistory, actor: UUID | None) -> HistoryReply:
         """Who changed the lists, and when."""
         await allowed(self._directory, actor, "reviewer", "administrator")
-        return HistoryReply(versions=tuple(await self._versions.history()))
+        return HistoryReply(versions=tuple(await self._versions.history()), counting=self.rules.lists.version)
 
     async def put_lists(self, command: PutLists, actor: UUID | None) -> ListsReply:
         """Replace the lists by a next version."""
@@ -94,7 +105,7 @@ class KeptLists:
     async def change_lists(self, command: ChangeLists, actor: UUID | None) -> ChangedReply:
         """Replace some of the lists by a next version."""
         await self._may_change(actor, command.expects)
-        now = await self._one(None)
+        now = self.rules.lists
 
         def changed() -> Lists:
             fields = json.loads(unpack(command.fields, MOST))
@@ -102,35 +113,31 @@ class KeptLists:
                 raise Refused("lists-malformed", "The lists are no JSON object.", "GET the lists to see their shape.")
             return _with(now, fields)
 
-        lists = await self._next(await asyncio.to_thread(changed), command.expects, actor)
-        return ChangedReply(number=lists.version)
+        return await self._changed(await asyncio.to_thread(changed), command.expects, actor)
 
     async def put_words(self, command: PutWords, actor: UUID | None) -> ChangedReply:
-        """Replace the black words by a next version."""
+        """Replace the black words, or some of them, by a next version."""
         await self._may_change(actor, command.expects)
         now = self.rules.lists
 
         def changed() -> Lists:
+            read = words_from_csv if command.form == "csv" else words_from_text
             try:
-                words = words_from_csv(unpack(command.words, MOST))
+                given = read(unpack(command.words, MOST))
+                return now.model_copy(update={"words": _CHANGES[command.act](now.words, given)})
             except ValueError as error:
-                raise Refused("list-malformed", f"The words are not right at {error}.", "Mend that line.") from error
-            return _with(now, {"words": words})
+                raise Refused("list-malformed", f"The words are not right: {error}.", "Mend that line.") from error
 
-        lists = await self._next(await asyncio.to_thread(changed), command.expects, actor)
-        return ChangedReply(number=lists.version)
+        return await self._changed(await asyncio.to_thread(changed), command.expects, actor)
 
     # --- versions ---------------------------------------------------------------------------------------
 
-    async def _shown(self, actor: UUID | None, number: int | None, words: bool = True) -> Lists:
+    async def _shown(self, actor: UUID | None, number: int | None) -> Lists:
         await allowed(self._directory, actor, "reviewer", "administrator")
         await self.load()
         current = self.rules.lists
-        return current if number in (None, current.version) and not words else await self._one(number)
-
-    async def _one(self, number: int | None) -> Lists:
-        """A version with its words, which are not kept here."""
-        number = self.rules.lists.version if number is None else number
+        if number in (None, current.version):
+            return current
         lists = await self._versions.one(number) if number else Lists()
         if lists is None:
             raise Refused("no-such-version", f"There is no version {number}.", "See: secumail lists history", 404)
@@ -142,19 +149,18 @@ class KeptLists:
         if expects != self.rules.lists.version:
             raise _changed_meanwhile()
 
+    async def _changed(self, given: Lists, expects: int, actor: UUID | None) -> ChangedReply:
+        lists = await self._next(given, expects, actor)
+        return ChangedReply(number=lists.version, counts=self.rules.lists.version >= lists.version)
+
     async def _next(self, given: Lists, expects: int, actor: UUID | None) -> Lists:
         lists = given.model_copy(update={"version": expects + 1})
         if not await self._versions.add(lists, actor):
             raise _changed_meanwhile()
         await self._acts.record(actor, f"lists:{lists.version}", "lists")
-        if len(lists.words) <= AT_ONCE:
+        if lists.words is self.rules.words or len(lists.words) <= AT_ONCE:
             await self.load()
         return lists
-
-    async def _take(self, lists: Lists) -> None:
-        """Compile in a thread, then change over between two mails."""
-        self.rules = await asyncio.to_thread(Rules.compile, lists)
-        log.info("lists loaded", extra={"count": len(self.rules.words)})
 
 
 async def allowed(directory: Directory, actor: UUID | None, *roles: str) -> UUID:
@@ -168,6 +174,22 @@ async def allowed(directory: Directory, actor: UUID | None, *roles: str) -> UUID
             403,
         )
     return entry.account
+
+
+def _removed(now: Words, given: Words) -> Words:
+    kept = now.without(given)
+    if missing := len(kept) + len(given) - len(now):
+        raise Refused(
+            "no-such-word", f"{missing} of {len(given)} are no black words of that scope.", "See: secumail lists show"
+        )
+    return kept
+
+
+_CHANGES: Mapping[str, Callable[[Words, Words], Words]] = {
+    "replace": lambda _now, given: given,
+    "add": Words.with_words,
+    "remove": _removed,
+}
 
 
 def _json(lists: Lists, words: bool) -> str:

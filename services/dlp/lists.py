@@ -5,10 +5,7 @@ rests on.
 """
 
 import base64
-import csv
-import io
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -16,28 +13,22 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     field_serializer,
     field_validator,
     model_validator,
 )
 
+from services.dlp.black_words import NO_WORDS, Words
 from services.dlp.detectors import expressions as own_expressions
 from services.dlp.detectors.fingerprints import Index
 from services.dlp.rules import DEFAULT, MAX_RULES, Rule
-from services.dlp.terms import count_words, fold
 
-MAX_WORDS = 1_000_000
 MAX_HASHES = 10_000_000
 MAX_SENDERS = 100_000
 MAX_DOMAINS = 10_000
-MAX_TERM = 200
-_MOST = 2**63
 
-Scope = Literal["all", "outside"]
 WhiteMode = Literal["strict", "advisory", "off"]
 
-_COLUMNS = ["term", "threshold", "scope"]
 # Patterns are tried before `to_lower` applies, so they admit capitals.
 _HEX = "[0-9a-fA-F]"
 Sha256 = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=rf"^{_HEX}{{64}}$")]
@@ -50,27 +41,6 @@ Address = Annotated[
 Domain = Annotated[
     str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[^@\s]+\.[^@\s]+$", max_length=253)
 ]
-
-
-class BlackWord(BaseModel):
-    """A word or phrase, and the number of occurrences in one mail from which that mail is held.
-
-    `threshold` 1 holds a mail at the first occurrence. Scope `outside` is about recipients outside the
-    organisation's domains only.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    term: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TERM)]
-    threshold: Annotated[int, Field(ge=1)] = 1
-    scope: Scope = "all"
-
-    @field_validator("term")
-    @classmethod
-    def _has_a_word(cls, term: str) -> str:
-        if not count_words(fold(term)):
-            raise ValueError("a black word needs a letter or a digit, or nothing tells where it begins and ends")
-        return term
 
 
 class OwnExpression(BaseModel):
@@ -100,7 +70,7 @@ class Lists(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Annotated[int, Field(ge=0)] = 0
-    words: Annotated[tuple[BlackWord, ...], Field(max_length=MAX_WORDS)] = ()
+    words: Words = NO_WORDS
     white_mode: WhiteMode = "off"
     white_hashes: Annotated[frozenset[Sha256], Field(max_length=MAX_HASHES)] = frozenset()
     black_hashes: Annotated[frozenset[Sha256OrSha1], Field(max_length=MAX_HASHES)] = frozenset()
@@ -131,19 +101,6 @@ class Lists(BaseModel):
             raise ValueError(f"two rules are called {twice!r}: a finding must be able to name the one that decided")
         return self
 
-    @model_validator(mode="after")
-    def _each_word_once(self) -> Self:
-        seen: set[tuple[str, Scope]] = set()
-        for word in self.words:
-            key = (fold(word.term), word.scope)
-            if key in seen:
-                raise ValueError(
-                    f"the black word {word.term!r} stands twice with scope {word.scope!r} "
-                    "(case and spacing make no difference): keep one"
-                )
-            seen.add(key)
-        return self
-
     @field_serializer("white_hashes", "black_hashes", "exempt_senders", "partner_domains")
     def _in_order(self, entries: frozenset[str]) -> list[str]:
         return sorted(entries)  # the same lists are the same bytes
@@ -159,25 +116,11 @@ def write_fingerprints(index: Index) -> str:
     return base64.b64encode(index.to_bytes()).decode() if index.documents or len(index.ignored) else ""
 
 
-class Words:
-    """Black words by their place, kept small: a million of them as models would take half a gigabyte."""
-
-    def __init__(self, words: Sequence[BlackWord]) -> None:
-        self.terms = [word.term for word in words]
-        self._thresholds = array("Q", (min(word.threshold, _MOST) for word in words))
-        self._outside = bytes(word.scope == "outside" for word in words)
-
-    def __len__(self) -> int:
-        return len(self.terms)
-
-    def __getitem__(self, place: int) -> BlackWord:
-        scope: Scope = "outside" if self._outside[place] else "all"
-        return BlackWord.model_construct(term=self.terms[place], threshold=self._thresholds[place], scope=scope)
-
-
 def differences(before: Lists, after: Lists) -> list[tuple[str, str, str]]:
     """What changed, as (list, "+" or "-", entry); in the order of the lists, then of the entries."""
     old, new = _entries(before), _entries(after)
+    gone, come = before.words.changes_to(after.words)
+    old["words"], new["words"] = set(map(str, gone)), set(map(str, come))
     return [
         (name, sign, entry)
         for name in old
@@ -188,7 +131,7 @@ def differences(before: Lists, after: Lists) -> list[tuple[str, str, str]]:
 
 def _entries(lists: Lists) -> dict[str, set[str]]:
     return {
-        "words": {f"{w.term}, from {w.threshold} on, {w.scope}" for w in lists.words},
+        "words": set(),
         "white mode": {lists.white_mode},
         "white": set(lists.white_hashes),
         "black": set(lists.black_hashes),
@@ -199,36 +142,6 @@ def _entries(lists: Lists) -> dict[str, set[str]]:
         "expressions": {one.model_dump_json(exclude_defaults=True) for one in lists.expressions},
         "documents": set(read_fingerprints(lists.fingerprints).documents),
     }
-
-
-def words_from_csv(text: str) -> tuple[BlackWord, ...]:
-    """Read black words, one a line: `term,threshold,scope`, the last two optional (1, all).
-
-    A first line `term,threshold` is a heading; empty lines are skipped. ValueError names the line and its
-    fault.
-    """
-    words: list[BlackWord] = []
-    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
-    try:
-        for row in rows:
-            cells = [cell.strip() for cell in row]
-            if not any(cells) or (not words and len(cells) > 1 and cells == _COLUMNS[: len(cells)]):
-                continue
-            if len(cells) > len(_COLUMNS):
-                raise ValueError("expected term,threshold,scope; put a term with a comma in double quotes")
-            words.append(BlackWord.model_validate({c: v for c, v in zip(_COLUMNS, cells, strict=False) if v}))
-    except (ValueError, csv.Error) as fault:
-        raise ValueError(f"line {rows.line_num}: {_faults(fault)}") from None
-    return tuple(words)
-
-
-def words_to_csv(words: Iterable[BlackWord]) -> str:
-    """Write black words so that `words_from_csv` reads the same ones."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows((word.term, word.threshold, word.scope) for word in words)
-    return out.getvalue()
 
 
 def hashes_from_text(text: str, kind: Literal["white", "black"]) -> frozenset[str]:
@@ -253,9 +166,3 @@ def hashes_from_text(text: str, kind: Literal["white", "black"]) -> frozenset[st
 def hashes_to_text(hashes: Iterable[str]) -> str:
     """Write hashes, one a line, in order."""
     return "".join(f"{entry}\n" for entry in sorted(hashes))
-
-
-def _faults(fault: Exception) -> str:
-    if not isinstance(fault, ValidationError):
-        return str(fault)
-    return "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in fault.errors())

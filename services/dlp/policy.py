@@ -19,6 +19,7 @@ from typing import Literal
 
 from services.dlp import rules as ordered
 from services.dlp.attachments import black_listed, not_listed
+from services.dlp.black_words import Scope, Words
 from services.dlp.detectors.database import Database
 from services.dlp.detectors.expressions import OwnExpression, database
 from services.dlp.detectors.fingerprints import Index
@@ -36,7 +37,7 @@ from services.dlp.explaining import (
     word_sentences,
 )
 from services.dlp.findings import Hit
-from services.dlp.lists import Lists, Scope, Words, read_fingerprints
+from services.dlp.lists import Lists, read_fingerprints
 from services.dlp.message import MAX_DEPTH, MAX_HEADERS, MAX_PARTS, Message, Unreadable
 from services.dlp.rules import Applied, Circumstances, Class
 from services.dlp.sentences import ACCEPTED, NOTICE, REFUSED, WARNING
@@ -97,21 +98,26 @@ _UNREADABLE: dict[Unreadable, str] = {
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The lists of one version, ready for use; `matcher` numbers the terms as `words` does, `expressions` are the
-    built-in ones and the organisation's, `documents` the confidential ones. `lists` is without the words."""
+    built-in ones and the organisation's, `documents` the confidential ones."""
 
     lists: Lists
-    words: Words
     matcher: Matcher
     expressions: Database
     documents: Index
 
     @classmethod
-    def compile(cls, lists: Lists) -> "Rules":
-        """Costs what `Matcher` says: once for each version, never for a mail."""
+    def compile(cls, lists: Lists, before: "Rules | None" = None) -> "Rules":
+        """Costs what `Matcher` says: once for each version, never for a mail. Words of the rules before, where these
+        are the very same, are not compiled again."""
         own = tuple(one.value() for one in lists.expressions)
-        words = Words(lists.words)
-        kept = lists.model_copy(update={"words": ()})
-        return cls(kept, words, Matcher.compile(words.terms), _database(own), read_fingerprints(lists.fingerprints))
+        known = before.matcher if before is not None and lists.words is before.words else None
+        matcher = known or Matcher.compile(lists.words.terms)
+        return cls(lists, matcher, _database(own), read_fingerprints(lists.fingerprints))
+
+    @property
+    def words(self) -> Words:
+        """The black words, as the matcher numbers them."""
+        return self.lists.words
 
     def exempts(self, sender: str) -> bool:
         """Whether this sender's mails are not filtered."""

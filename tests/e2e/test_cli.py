@@ -183,7 +183,7 @@ async def test_a_held_mail_is_shown_released_and_arrives(office: Office, termina
     ada, bob = await terminal(await office.member("ada")), await office.newcomer()
     reviewer = await terminal(await office.administrator())
     async with lists(await office.administrator()):
-        assert (await reviewer("lists", "add-word", "operation bluebell")).exit_code == 0
+        assert (await reviewer("lists", "words", "add", "operation bluebell")).exit_code == 0
         raw = mail(f"ada@{office.domain}", bob.address, "Bluebell", "On with Operation Bluebell.\r\n")
         sent = await ada("send", "-", "--wait", given=raw)
         assert sent.exit_code == 0

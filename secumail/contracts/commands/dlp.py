@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from secumail.contracts.claims import SealedClaim
 from secumail.contracts.commands.base import Command, Done, Reply
 
+WordsForm = Literal["csv", "text"]
+"""CSV: term,threshold,scope; text: a term a line."""
+
 
 class ListsReply(Reply):
     """The lists as JSON (services.dlp.lists), packed (secumail.contracts.packing), and their version."""
@@ -18,16 +21,17 @@ class ListsReply(Reply):
 
 
 class WordsReply(Reply):
-    """The black words as CSV, packed, and the version of the lists they are from."""
+    """The black words, packed, and the version of the lists they are from."""
 
     words: str
     number: int
 
 
 class ChangedReply(Reply):
-    """The version that a change made."""
+    """The version that a change made; `counts` False: it is kept, and will count within seconds."""
 
     number: int
+    counts: bool = True
 
 
 class ListsVersion(BaseModel):
@@ -41,9 +45,10 @@ class ListsVersion(BaseModel):
 
 
 class HistoryReply(Reply):
-    """The versions, newest first."""
+    """The versions, newest first; `counting` is the one by which mail is filtered where this is answered."""
 
     versions: tuple[ListsVersion, ...]
+    counting: int = 0
 
 
 class GetLists(Command):
@@ -77,19 +82,22 @@ class ChangeLists(Command):
 
 
 class GetWords(Command):
-    """The black words as CSV."""
+    """The black words: as CSV, or the terms alone, one a line."""
 
     name: ClassVar[str] = "dlp.get-words"
     reply: ClassVar[type[Reply]] = WordsReply
     number: int | None = None
+    form: WordsForm = "csv"
 
 
 class PutWords(Command):
-    """Replace the black words by these (CSV, packed); the other lists stay as they are."""
+    """Replace the black words by these (packed), add these, or remove these; the other lists stay as they are."""
 
     name: ClassVar[str] = "dlp.put-words"
     reply: ClassVar[type[Reply]] = ChangedReply
     words: str
+    form: WordsForm = "csv"
+    act: Literal["replace", "add", "remove"] = "replace"
     expects: int
 
 

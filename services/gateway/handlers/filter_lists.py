@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import uuid4
@@ -24,11 +25,13 @@ from secumail.contracts.commands.dlp import (
     PutWords,
     Scan,
     ScanReply,
+    WordsForm,
     WordsReply,
 )
 from secumail.contracts.packing import pack, unpack
 from secumail.errors import Refused
-from services.gateway.handlers.door import Asking, Behind
+from services.gateway.handlers.door import Asking, Behind, Door
+from services.gateway.sessions import Session
 from services.gateway.submission import take
 
 router = APIRouter()
@@ -36,6 +39,9 @@ router = APIRouter()
 MOST = 256 * 2**20
 """Bytes of lists in an answer of dlp, unpacked."""
 _LARGE = 256 * 1024
+_TEXT: dict[str, Any] = {"schema": {"type": "string"}}
+_WORDS: dict[str, Any] = {"requestBody": {"required": True, "content": {"text/csv": _TEXT, "text/plain": _TEXT}}}
+_FORMS: Mapping[str, WordsForm] = {"text/csv": "csv", "text/plain": "text"}
 _ETAG = re.compile(r'"([0-9]{1,9})"\Z')
 
 IfMatch = Annotated[str | None, Header(description="The version you changed: the ETag of GET.")]
@@ -43,17 +49,19 @@ Version = Annotated[int | None, Query(ge=0, description="An older version; the c
 
 
 class Changed(BaseModel):
-    """The version a change made."""
+    """The version a change made; `counts` false: it will count within seconds (GET /lists/history says when)."""
 
     version: int
+    counts: bool
 
 
 class ListsRow(BaseModel):
-    """One version of the lists: when it was made, and the account that made it."""
+    """One version of the lists: when it was made, the account that made it, and whether mail is filtered by it now."""
 
     version: int
     at: datetime
     actor: str | None
+    counts: bool
 
 
 class Foreseen(BaseModel):
@@ -72,7 +80,9 @@ async def get_lists(
     version: Version = None,
     words: Annotated[bool, Query(description="With the black words, which may be very many.")] = True,
 ) -> Response:
-    """Black words, white and black lists, exempt senders, rules. For reviewers and administrators."""
+    """Black words, white and black lists, exempt senders, rules. For reviewers and administrators.
+
+    More than 100,000 words are to be had by themselves only: GET /lists/words."""
     session.require("reviewer", "administrator")
     reply = await door.ask(GetLists(number=version, words=words), ListsReply, session.actor)
     text = await asyncio.to_thread(unpack, reply.lists, MOST)
@@ -104,42 +114,56 @@ async def list_versions(door: Behind, session: Asking) -> list[ListsRow]:
     """The versions of the lists, newest first. For reviewers and administrators."""
     session.require("reviewer", "administrator")
     reply = await door.ask(GetListsHistory(), HistoryReply, session.actor)
-    return [_version(version) for version in reply.versions]
+    return [_version(version, reply.counting) for version in reply.versions]
 
 
 @router.get(
     "/lists/words",
     operation_id="getWords",
     response_class=Response,
-    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/csv": _TEXT, "text/plain": _TEXT}}},
 )
-async def get_words(door: Behind, session: Asking, version: Version = None) -> Response:
-    """The black words as CSV: term,threshold,scope. For reviewers and administrators."""
+async def get_words(
+    door: Behind,
+    session: Asking,
+    version: Version = None,
+    form: Annotated[WordsForm, Query(description="csv: term,threshold,scope; text: a term a line.")] = "csv",
+) -> Response:
+    """The black words. For reviewers and administrators."""
     session.require("reviewer", "administrator")
-    reply = await door.ask(GetWords(number=version), WordsReply, session.actor)
+    reply = await door.ask(GetWords(number=version, form=form), WordsReply, session.actor)
     text = await asyncio.to_thread(unpack, reply.words, MOST)
-    return Response(text, media_type="text/csv; charset=utf-8", headers={"ETag": f'"{reply.number}"'})
+    kind = "text/csv" if form == "csv" else "text/plain"
+    return Response(text, media_type=f"{kind}; charset=utf-8", headers={"ETag": f'"{reply.number}"'})
 
 
-@router.put(
-    "/lists/words",
-    operation_id="putWords",
-    openapi_extra={"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}},
-)
+@router.put("/lists/words", operation_id="putWords", openapi_extra=_WORDS, responses={202: {"model": Changed}})
 async def put_words(
     door: Behind, session: Asking, request: Request, response: Response, if_match: IfMatch = None
 ) -> Changed:
-    """Replace the black words by those of a CSV file: term,threshold,scope; a million of them count within seconds.
+    """Replace the black words, by CSV (term,threshold,scope) or plain text (a term a line, each from its first
+    occurrence on).
 
-    For reviewers and administrators."""
+    202: the words are checked and kept, but so many that they count a few seconds later. For reviewers and
+    administrators."""
     session.require("reviewer", "administrator")
-    expects = _expected(if_match)
-    body = await request.body()
-    try:
-        packed = await asyncio.to_thread(lambda: pack(body.decode("utf-8-sig")))
-    except UnicodeDecodeError as error:
-        raise Refused("malformed-request", "The words are not UTF-8.", "Save the file as UTF-8.", 422) from error
-    return _changed(response, await door.ask(PutWords(words=packed, expects=expects), ChangedReply, session.actor))
+    return await _words(door, session, request, response, "replace", if_match)
+
+
+@router.patch("/lists/words", operation_id="changeWords", openapi_extra=_WORDS, responses={202: {"model": Changed}})
+async def change_words(
+    door: Behind,
+    session: Asking,
+    request: Request,
+    response: Response,
+    act: Annotated[Literal["add", "remove"], Query(description="What is to be done with the words in the body.")],
+    if_match: IfMatch = None,
+) -> Changed:
+    """Add black words, or remove them; the others stay. One that is there already gets the new threshold.
+
+    Body and answers are those of PUT. For reviewers and administrators."""
+    session.require("reviewer", "administrator")
+    return await _words(door, session, request, response, act, if_match)
 
 
 @router.post(
@@ -180,6 +204,29 @@ async def scan(
     ]
 
 
+async def _words(
+    door: Door,
+    session: Session,
+    request: Request,
+    response: Response,
+    act: Literal["replace", "add", "remove"],
+    if_match: str | None,
+) -> Changed:
+    expects = _expected(if_match)
+    kind = request.headers.get("content-type", "text/csv").partition(";")[0].strip().lower()
+    if kind not in _FORMS:
+        raise Refused(
+            "malformed-request", "The words are neither CSV nor plain text.", "Send text/csv or text/plain.", 415
+        )
+    body = await request.body()
+    try:
+        packed = await asyncio.to_thread(lambda: pack(body.decode("utf-8-sig")))
+    except UnicodeDecodeError as error:
+        raise Refused("malformed-request", "The words are not UTF-8.", "Save the file as UTF-8.", 422) from error
+    command = PutWords(words=packed, form=_FORMS[kind], act=act, expects=expects)
+    return _changed(response, await door.ask(command, ChangedReply, session.actor))
+
+
 def _expected(if_match: str | None) -> int:
     version = _ETAG.match(if_match or "")
     if version is None:
@@ -189,10 +236,12 @@ def _expected(if_match: str | None) -> int:
 
 def _changed(response: Response, reply: ChangedReply) -> Changed:
     response.headers["ETag"] = f'"{reply.number}"'
-    return Changed(version=reply.number)
+    if not reply.counts:
+        response.status_code = 202
+        response.headers["Location"] = "/api/v1/lists/history"
+    return Changed(version=reply.number, counts=reply.counts)
 
 
-def _version(version: ListsVersion) -> ListsRow:
-    return ListsRow(
-        version=version.number, at=version.at, actor=str(version.actor) if version.actor is not None else None
-    )
+def _version(version: ListsVersion, counting: int) -> ListsRow:
+    actor = str(version.actor) if version.actor is not None else None
+    return ListsRow(version=version.number, at=version.at, actor=actor, counts=version.number == counting)

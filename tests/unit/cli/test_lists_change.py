@@ -13,9 +13,8 @@ LogIn = Callable[[str], None]
 CHANGED = problem(409, "changed-meanwhile", "Somebody else changed the lists.", "Get them again.")
 
 
-def lists(version: int, *terms: str, **fields: Any) -> Answer:
-    words = [{"term": term, "threshold": 1, "scope": "all"} for term in terms]
-    return Answer(200, {"version": version, "words": words, **fields})
+def lists(version: int, **fields: Any) -> Answer:
+    return Answer(200, {"version": version, **fields})
 
 
 def words(version: int, *lines: str) -> Answer:
@@ -29,25 +28,23 @@ def sent(server: Server) -> tuple[str, bytes]:
     return last.headers["if-match"], last.body
 
 
-def put_words(server: Server) -> list[str]:
-    """The lines of the last CSV that was put."""
+def sent_words(server: Server) -> list[str]:
+    """The lines of the last CSV that was sent."""
     return sent(server)[1].decode().splitlines()[1:]
 
 
+def changed(version: int, *, counts: bool = True) -> Answer:
+    return Answer(200 if counts else 202, {"version": version, "counts": counts})
+
+
 def test_a_word_is_added_to_the_newest_words(run: Run, logged_in_at: LogIn) -> None:
-    with answering(words(3, "falcon,1,all"), CHANGED, words(4, "falcon,1,all", "heron,1,all"), lists(5)) as server:
+    with answering(lists(3), CHANGED, lists(4), changed(5)) as server:
         logged_in_at(server.url)
-        result = run("lists", "add-word", "blue bell", "--threshold", "2")
+        result = run("lists", "words", "add", "blue bell", "--threshold", "2")
         assert result.stdout == "Done: the lists are now at version 5.\n"
+        assert server.requests[-1].path.endswith("/lists/words?act=add")
         assert sent(server)[0] == '"4"'
-        assert put_words(server) == ["falcon,1,all", "heron,1,all", "blue bell,2,all"]
-
-
-def test_a_word_that_is_there_gets_the_new_threshold(run: Run, logged_in_at: LogIn) -> None:
-    with answering(words(3, "Falcon,1,all"), lists(4)) as server:
-        logged_in_at(server.url)
-        run("lists", "add-word", "falcon", "--threshold", "3")
-        assert put_words(server) == ["falcon,3,all"]
+        assert sent_words(server) == ["blue bell,2,all"]
 
 
 def test_others_who_are_always_quicker_are_not_fought_for_ever(run: Run, logged_in_at: LogIn) -> None:
@@ -71,18 +68,33 @@ def test_a_files_hash_is_made_here(run: Run, logged_in_at: LogIn, tmp_path: Path
 def test_words_come_from_a_spreadsheet_and_go_back_into_one(run: Run, logged_in_at: LogIn, tmp_path: Path) -> None:
     file = tmp_path / "words.csv"
     file.write_text("term,threshold,scope\nfalcon,2,outside\n")
-    with answering(words(0, "heron,1,all"), lists(1)) as server:
+    with answering(lists(0), changed(1)) as server:
         logged_in_at(server.url)
-        assert run("lists", "import", "words", str(file)).exit_code == 0
-        assert put_words(server) == ["heron,1,all", "falcon,2,outside"]
-    with answering(words(0, "heron,1,all"), lists(1)) as server:
+        assert run("lists", "words", "import", str(file)).exit_code == 0
+        assert (server.requests[-1].path.endswith("act=add"), sent_words(server)) == (True, ["falcon,2,outside"])
+    with answering(lists(0), changed(1)) as server:
         logged_in_at(server.url)
-        assert run("lists", "import", "words", str(file), "--replace").exit_code == 0
-        assert put_words(server) == ["falcon,2,outside"]
+        assert run("lists", "words", "import", str(file), "--replace").exit_code == 0
+        assert (server.requests[-1].method, sent_words(server)) == ("PUT", ["falcon,2,outside"])
     with answering(words(7, "falcon,2,outside")) as server:
         logged_in_at(server.url)
-        assert run("lists", "export", "words", "--version", "7").stdout == file.read_text()
-        assert server.requests[0].path.endswith("/lists/words?version=7")
+        assert run("lists", "words", "export", "--version", "7").stdout == file.read_text()
+        assert server.requests[0].path.endswith("/lists/words?version=7&form=csv")
+
+
+def test_an_import_waits_until_its_words_count(run: Run, logged_in_at: LogIn, tmp_path: Path) -> None:
+    file = tmp_path / "words.txt"
+    file.write_text("falcon\nblue, bell\n")
+    rows = [{"version": 8, "at": "2026-11-22T12:00:00Z", "actor": None, "counts": counts} for counts in (False, True)]
+    with answering(lists(7), changed(8, counts=False), Answer(200, rows[:1]), Answer(200, rows[1:])) as server:
+        logged_in_at(server.url)
+        result = run("lists", "words", "import", str(file), "--text")
+        assert [request.method for request in server.requests] == ["GET", "PATCH", "GET", "GET"]
+        assert sent_words(server) == ["falcon,1,all", '"blue, bell",1,all']
+    assert result.stdout == "Done: the lists are now at version 8.\n"
+    assert result.stderr.splitlines() == [
+        "Read: 2 words. Sending them.", "Kept: version 8. Waiting until it counts.",
+    ]  # fmt: skip
 
 
 def test_versions_are_listed_and_compared(run: Run, logged_in_at: LogIn) -> None:
@@ -90,12 +102,13 @@ def test_versions_are_listed_and_compared(run: Run, logged_in_at: LogIn) -> None
     with answering(Answer(200, [{"version": 2, "at": "2026-11-22T12:00:00Z", "actor": account}])) as server:
         logged_in_at(server.url)
         assert account in run("lists", "history").stdout
-    with answering(lists(2, "falcon", "heron"), lists(3, "heron", white_mode="strict")) as server:
+    older, newer = lists(2), lists(3, white_mode="strict")
+    with answering(older, words(2, "falcon,1,all", "heron,1,all"), newer, words(3, "heron,1,all")) as server:
         logged_in_at(server.url)
         assert run("lists", "diff", "2", "3").stdout.splitlines() == [
             "- words: falcon, from 1 on, all", "- white mode: off", "+ white mode: strict",
         ]  # fmt: skip
-    with answering(lists(2, "falcon"), lists(3, "falcon")) as server:
+    with answering(lists(2), words(2, "falcon,1,all"), lists(3), words(3, "falcon,1,all")) as server:
         logged_in_at(server.url)
         assert run("lists", "diff", "2").stdout == "No difference.\n"
 
@@ -126,12 +139,16 @@ def test_a_malformed_line_is_named_and_nothing_is_sent(run: Run, logged_in_at: L
     assert "line 2: expected a SHA-256" in result.stderr
 
 
-def test_a_word_that_is_not_listed_can_not_be_removed(run: Run, logged_in_at: LogIn) -> None:
-    with answering(words(0, "heron,1,all")) as server:
+def test_a_faulty_line_of_many_words_is_named_and_nothing_is_sent(
+    run: Run, logged_in_at: LogIn, tmp_path: Path
+) -> None:
+    file = tmp_path / "words.csv"
+    file.write_text("falcon,2\nheron,none\n")
+    with answering(lists(0)) as server:
         logged_in_at(server.url)
-        result = run("lists", "remove-word", "falcon")
-        assert {request.method for request in server.requests} == {"GET"}
-    assert result.stderr == "'falcon' is no black word of scope all.\nSee: secumail lists show\n"
+        result = run("lists", "words", "import", str(file))
+        assert server.requests == []
+    assert "line 2: threshold: " in result.stderr
 
 
 def test_a_mode_there_is_not_is_refused_with_the_modes_there_are(run: Run, logged_in_at: LogIn) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.dlp.attachments import Attachment
-from services.dlp.lists import BlackWord, Lists
+from services.dlp.black_words import BlackWord
+from services.dlp.lists import Lists
 from services.dlp.message import Message, Passage, Unreadable, read
 from services.dlp.policy import MAX_FINDINGS, Decision, Rules, Verdict, decide
 

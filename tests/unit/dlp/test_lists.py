@@ -5,14 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.dlp.lists import (
+from services.dlp.black_words import (
     BlackWord,
-    Lists,
-    hashes_from_text,
-    hashes_to_text,
+    Words,
     words_from_csv,
+    words_from_text,
     words_to_csv,
+    words_to_text,
 )
+from services.dlp.lists import Lists, differences, hashes_from_text, hashes_to_text
+from services.dlp.words import fold
 
 SHA256 = "ab" * 32
 SHA1 = "cd" * 20
@@ -25,8 +27,16 @@ def test_words_are_read_from_csv_with_and_without_heading() -> None:
         BlackWord(term="eagle"),
     )
     rows = 'falcon,3\r\n\r\n"project, secret", 1 , outside\r\neagle\r\n'
-    assert words_from_csv(rows) == expected
-    assert words_from_csv("\ufeffterm,threshold\n" + rows) == expected
+    assert tuple(words_from_csv(rows)) == expected
+    assert tuple(words_from_csv("\ufeffterm,threshold\n" + rows)) == expected
+
+
+def test_words_are_read_from_plain_text_one_a_line() -> None:
+    words = words_from_text("\ufefffalcon\n\n  project,  secret \r\n")
+    assert tuple(words) == (BlackWord(term="falcon"), BlackWord(term="project, secret"))
+    assert words_to_text(words) == "falcon\nproject, secret\n"
+    with pytest.raises(ValueError, match=r"line 2: term: .*needs a letter or a digit"):
+        words_from_text("falcon\n--\n")
 
 
 @pytest.mark.parametrize(
@@ -47,17 +57,47 @@ def test_a_faulty_line_is_named_with_its_fault(text: str, message: str) -> None:
         words_from_csv(text)
 
 
-WORDS = st.builds(
-    BlackWord,
-    term=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=50).map(lambda t: f"{t}x"),
-    threshold=st.integers(1, 10**6),
-    scope=st.sampled_from(["all", "outside"]),
-)
+WORDS = st.lists(
+    st.builds(
+        BlackWord,
+        term=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=50).map(lambda t: f"{t}x"),
+        threshold=st.integers(1, 2**32 - 1),
+        scope=st.sampled_from(["all", "outside"]),
+    ),
+    unique_by=lambda word: (fold(word.term), word.scope),
+).map(Words.of)
 
 
-@given(st.lists(WORDS))
-def test_exported_words_come_back_as_they_were(words: list[BlackWord]) -> None:
-    assert words_from_csv(words_to_csv(words)) == tuple(words)
+@given(WORDS)
+def test_exported_words_come_back_as_they_were(words: Words) -> None:
+    assert words_from_csv(words_to_csv(words)) == words
+
+
+@given(WORDS)
+def test_words_are_kept_as_they_were(words: Words) -> None:
+    again = Words.from_bytes(words.to_bytes())
+    assert again == words
+    assert tuple(again) == tuple(words[place] for place in range(len(words)))
+    assert Lists.model_validate_json(Lists(words=words).model_dump_json()).words == words
+
+
+@given(WORDS, WORDS)
+def test_what_is_added_counts_and_what_is_removed_is_gone(words: Words, others: Words) -> None:
+    def by_key(some: Words) -> dict[tuple[str, str], int]:
+        return {(fold(word.term), word.scope): word.threshold for word in some}
+
+    before, given = by_key(words), by_key(others)
+    assert by_key(words.with_words(others)) == before | given
+    assert by_key(words.without(others)) == {key: before[key] for key in before.keys() - given.keys()}
+
+
+@given(WORDS, WORDS)
+def test_the_difference_of_two_versions_is_what_one_has_and_the_other_has_not(before: Words, after: Words) -> None:
+    said = differences(Lists(words=before), Lists(words=after))
+    old, new = set(map(str, before)), set(map(str, after))
+    assert said == [("words", "-", one) for one in sorted(old - new)] + [
+        ("words", "+", one) for one in sorted(new - old)
+    ]
 
 
 def test_hashes_are_read_as_sha256sum_prints_them() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from services.dlp.black_words import BlackWord
 from services.dlp.findings import Hit
-from services.dlp.lists import BlackWord, Lists
+from services.dlp.lists import Lists
 from services.dlp.message import Message, Passage
 from services.dlp.policy import Decision, Rules, Verdict, decide
 from services.dlp.rules import DEFAULT, Found, Rule, When

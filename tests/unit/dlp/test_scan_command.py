@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from secumail.cli.main import app
-from services.dlp.lists import BlackWord, Lists
+from services.dlp.black_words import BlackWord
+from services.dlp.lists import Lists
 
 MAIL = (
     b"From: ada@northwind.example\r\nTo: eve@contoso.example, bob@northwind.example\r\nSubject: Plan\r\n\r\nFalcon.\r\n"
