@@ -27,7 +27,9 @@ SCANS_LIMIT = 64  # a progressive JPEG of libjpeg has ten; each one decodes the 
 # Markers (ISO/IEC 10918-1, table B.1).
 _SOF = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _HUFFMAN_SOF = (0xC0, 0xC1, 0xC2)
-_SOS, _APP0, _APP1, _APP2, _APP14, _COMMENT = 0xDA, 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
+_DHT, _SOS, _APP0, _APP1, _APP2, _APP14, _COMMENT = 0xC4, 0xDA, 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
+# Bytes of the tables for grey and for colour that nearly every camera takes (ISO/IEC 10918-1, annex K.3).
+_USUAL_TABLES = (208, 416)
 _ICC, _ADOBE = b"ICC_PROFILE\0", b"Adobe"
 _ORIENTATION = 0x0112
 # A TIFF header and one entry: orientation (EXIF 2.32, section 4.6.4).
@@ -60,19 +62,23 @@ def read(data: bytes) -> Cover:
     table = np.array(picture.qt[picture.quant_tbl_no[0]], np.uint16)
     elements = np.array(picture.Y, np.int16)
     kept = _kept(segments, orientation)
+    # Huffman tables made for the picture are made anew; the usual ones stay.
+    coding = [] if sum(len(s.body) for s in segments if s.marker == _DHT) in _USUAL_TABLES else ["+OPTIMIZE_CODING"]
 
     def write(changed: Elements) -> bytes:
         picture.Y = changed
         with _file(b"") as path:
-            picture.write_dct(str(path))
+            picture.write_dct(str(path), flags=coding)
             return _with_segments(path.read_bytes(), kept)
 
-    notes: tuple[str, ...] = ()
+    notes = []
     if any(s.marker in (_APP1, _COMMENT) for s in segments):
-        notes = ("What the camera wrote beside the picture (EXIF, comments) is left out.",)
+        notes.append("What the camera wrote beside the picture (EXIF, comments) is left out.")
+    if picture.progressive_mode:
+        notes.append("The JPEG is a progressive one, and is written as a baseline one.")
     # A block's DC coefficient is eight times its mean, less the level shift.
     luma = elements[:, :, 0, 0].astype(np.float32) * (float(table[0, 0]) / 8) + 128
-    return Cover(Canvas(elements, "coefficients", table), "jpeg", width, height, luma, write, notes)
+    return Cover(Canvas(elements, "coefficients", table), "jpeg", width, height, luma, write, tuple(notes))
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:

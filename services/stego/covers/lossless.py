@@ -51,11 +51,12 @@ def read(data: bytes, kind: str) -> Cover:
     and times are dropped. Raises CoverRefused for everything else.
     """
     notes: list[str] = []
-    if kind == "PNG":
-        _check_png(data)
+    claimed = _checked_png(data) if kind == "PNG" else None
     if kind == "WEBP":
         _check_webp(data)
     with _reading(data, kind) as image:
+        if claimed not in (None, image.size):  # a second header contradicts the one that was checked
+            raise refusals.damaged()
         refusals.check_size(*image.size)
         _check_frames(image)
         if kind == "PNG":
@@ -93,7 +94,8 @@ def _reading(data: bytes, kind: str) -> Iterator[Image.Image]:
         raise refusals.damaged() from error
 
 
-def _check_png(data: bytes) -> None:
+def _checked_png(data: bytes) -> tuple[int, int]:
+    """(width, height) as the header claims them, once what can be refused by it is."""
     if len(data) < _PNG_HEADER.size:
         raise refusals.damaged()
     _, _, chunk, width, height, bits, colour = _PNG_HEADER.unpack_from(data)
@@ -104,6 +106,7 @@ def _check_png(data: bytes) -> None:
         raise refusals.palette()
     if bits != 8:
         raise refusals.depth(bits)
+    return width, height
 
 
 def _check_webp(data: bytes) -> None:
