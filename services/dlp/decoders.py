@@ -13,18 +13,20 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from services.dlp.charsets import decode, header_text
+from services.dlp.lookalikes import as_read
 from services.dlp.markup import split
 
 # The shortest block looked at: a word of 6 letters makes 12 hexadecimal digits.
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}+={0,2}+")
-_BASE32 = re.compile(r"(?:[A-Z2-7]{12,}+|[a-z2-7]{16,}+)={0,6}+")
+_BASE32 = re.compile(r"[A-Z2-7]{12,}+={0,6}+")
+_SMALL32 = re.compile(r"[a-z2-7]{16,}+={0,6}+")
 # No group is possessive: what separates its rounds is not among what they consist of, so there is one way to match.
 _HEX = re.compile(r"[0-9A-Fa-f]{12,}+")
 _SPACED_HEX = re.compile(r"(?<![0-9A-Za-z])(?:(?:0[xX])?(?:[0-9A-Fa-f]{2}){1,8}(?:[\s:,;-]{1,2}|(?![0-9A-Za-z]))){3,}")
 _BINARY = re.compile(r"(?:[01]{8}[\s,]{0,2}){5,}")
-_DECIMAL = re.compile(r"(?:1?[0-9]{2}[\s,;]{1,2}){5,}(?:1?[0-9]{2})?")
+_DECIMAL = re.compile(r"(?:[12]?[0-9]{2}[\s,;]{1,2}){5,}(?:[12]?[0-9]{2})?")
 _ASCII85 = re.compile(r"<~[!-uz\s]{8,}+~>")
-_SPACED64 = re.compile(r"(?:(?:[A-Za-z0-9+/]{4}){1,6}[ \t]){3,}[A-Za-z0-9+/]{1,24}={0,2}+")
+_SPACED64 = re.compile(r"(?<![A-Za-z0-9+/])(?:(?:[A-Za-z0-9+/]{4}){1,6}[ \t]){3,}[A-Za-z0-9+/]{1,24}={0,2}+")
 # A wrapped block goes on in the next line, which may be quoted or indented; the last line may be short.
 _LINE_END = re.compile(r"[ \t]{0,8}+\r?\n[>| \t]{0,16}+")
 _WRAPPED = re.compile(r"[A-Za-z0-9+/_=-]{1,}+")
@@ -38,6 +40,14 @@ _ESCAPE = re.compile(
     r"|\\x([0-9A-Fa-f]{2})|[Uu]\+([0-9A-Fa-f]{4,5})[ ,;]?|\\([0-3][0-7]{2})"
 )
 _SHIFTED = re.compile(r"\+([A-Za-z0-9/]{2,}+)-")
+# What prose has not: digits and marks close together, capitals within words or many of them.
+_LIKE_CODE = re.compile(
+    r"(?:[A-Za-z]{0,8}[0-9%&=\\#+/{}][ ,:;]{0,2}){4}|[a-z0-9][A-Z][A-Za-z]{0,8}[a-z0-9][A-Z]|[A-Z]{8}|<~"
+    r"|(?:.[^\w]{1,3}){8}"
+)
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+# One character after the other, with the same between them each time.
+_APART = re.compile(r".([\W_]{1,3})(?:.\1){7,}+.", re.DOTALL)
 _NO_HEX = re.compile(r"0[xX]|[^0-9A-Fa-f]")
 _NUMBER = re.compile(r"[0-9]+")
 _TO_BASE64 = str.maketrans("-_", "+/", "= \t")
@@ -46,10 +56,34 @@ _ROT13 = str.maketrans(
 )
 _UNPRINTABLE = bytes(b for b in range(32) if b not in b"\t\n\r\f\v") + b"\x7f"
 
+# Disguises of the letters themselves, by the names that views have for them (views.py).
+LOOKALIKES, SPACING = "look-alike letters", "other spacing"
+
 
 def rot13(text: str) -> str:
     """Latin letters moved by 13 places, there and back."""
     return text.translate(_ROT13)
+
+
+def respell(text: str) -> str:
+    """The lines of `text` in which an encoding may be dressed up, as they are read: without characters that do not
+    show, look-alikes as Latin letters, capitals as capitals. "" where there are none."""
+    odd = set() if text.isascii() else set("".join(_NOT_ASCII.findall(text)))
+    table = {ord(character): read for character in odd if (read := as_read(character)) != character}
+    if not table:
+        return ""
+    lines = (line.translate(table) for line in text.splitlines() if not line.isascii())
+    return "\n".join(line for line in lines if _LIKE_CODE.search(line))
+
+
+def closed_up(text: str) -> str:
+    """What is written one character apart from the other in `text`, moved together, one run to a line."""
+    kinds = text.encode("ascii", "replace").translate(_OF_APART)
+    if all(kinds.count(sign) < 6 for sign in _APART_SIGNS):
+        return ""
+    runs = (run[0][:: len(run[1]) + 1] for run in _APART.finditer(text))
+    # Of a line of dashes nothing is to be made.
+    return "\n".join(run for run in runs if sum(map(str.isalnum, run)) * 3 > len(run))
 
 
 def unescape(text: str) -> tuple[tuple[str, ...], str]:
@@ -76,7 +110,11 @@ def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
     if b"x" * 12 in numbers:
         runs = "|".join(text[max(run.start() - 1, 0) : run.end() + 1] for run in _NUMERIC_RUN.finditer(numbers))
         yield from _read_blocks(runs, _NUMBERS)
-    found = [reader for reader in _LETTERS if any(sign in kinds.translate(reader.kinds) for sign in reader.signs)]
+    found = []
+    for reader in _LETTERS:
+        run = kinds.translate(reader.kinds)
+        if any(sign in run for sign in reader.signs):
+            found.append(reader)
     yield from _read_blocks(text, found)
 
 
@@ -228,6 +266,8 @@ def _kinds(**of: bytes) -> bytes:
 
 
 _UPPER, _LOWER = bytes(range(65, 91)), bytes(range(97, 123))
+_OF_APART = _kinds(w=_UPPER + _LOWER + b"0123456789")
+_APART_SIGNS = tuple((b"w" + b"." * size) * 2 for size in (1, 2, 3))
 _OF_BASE64 = _kinds(b=_UPPER + _LOWER + b"0123456789+/_-", s=b" \t\r\n>")
 _OF_NUMBERS = _kinds(x=b"0123456789ABCDEFabcdefxX \t\r\n:,;-")
 _NUMERIC_RUN = re.compile(rb"x{12,}+")
@@ -243,6 +283,6 @@ _LETTERS = (
     _Reader("base64", _SPACED64, _base64, _OF_BASE64, _GROUPS),
     _Reader("base64", _BASE64, _base64, _OF_BASE64, (b"b" * 8,), wraps=True),
     _Reader("base32", _BASE32, _base32, _kinds(u=_UPPER + b"234567"), (b"u" * 12,), wraps=True),
-    _Reader("base32", _BASE32, _base32, _kinds(u=_LOWER + b"234567"), (b"u" * 16,), wraps=True),
+    _Reader("base32", _SMALL32, _base32, _kinds(u=_LOWER + b"234567"), (b"u" * 16,), wraps=True),
     _Reader("ascii85", _ASCII85, _ascii85, bytes(range(256)), (b"<~",)),
 )

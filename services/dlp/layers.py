@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from services.dlp.decoders import blocks, unescape
+from services.dlp.decoders import LOOKALIKES, SPACING, blocks, closed_up, respell, unescape
 from services.dlp.words import fold
 
 # Encodings within one another that are undone: as many as files in files.
@@ -22,14 +22,15 @@ GROWTH, ROOM = 8, 1 << 16
 class Layer:
     """A text in a passage. `view` is what was undone to read it, the outermost first: "", "hex, base64".
 
-    `blocks` are the texts hidden in it: of what one block may say, one is meant. `escaped` is the text itself without
-    its escapes, if it has any.
+    `blocks` are the texts hidden in it: of what one block may say, one is meant. `again` are other readings of all of
+    it: without its escapes; as its letters are read (`respelled`, where a skeleton says no more than before).
     """
 
     view: str
     text: str
     blocks: tuple[tuple["Layer", ...], ...] = ()
-    escaped: "Layer | None" = None
+    again: tuple["Layer", ...] = ()
+    respelled: bool = False
 
     @cached_property
     def folded(self) -> str:
@@ -43,8 +44,8 @@ class Layer:
         for block in self.blocks:
             for one in block:
                 yield from one
-        if self.escaped is not None:
-            yield from self.escaped
+        for layer in self.again:
+            yield from layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Unfolded:
 def unfold(text: str) -> Unfolded:
     """Undo all encodings in `text`. Linear in its length."""
     unfolding = _Unfolding(max(ROOM, GROWTH * len(text)))
-    return Unfolded(unfolding.layer("", text, 0), frozenset(unfolding.unopened))
+    return Unfolded(unfolding.layer("", text), frozenset(unfolding.unopened))
 
 
 @dataclass(slots=True)
@@ -68,27 +69,36 @@ class _Unfolding:
     room: int
     unopened: set[str] = field(default_factory=set)
 
-    def layer(self, view: str, text: str, depth: int) -> Layer:
-        hidden = blocks(text)
-        if depth == MAX_DEPTH:
-            if next(hidden, None) or unescape(text)[0]:
-                self.unopened.add("too-deep")
-            return Layer(view, text)
-        opened = tuple(
-            tuple(self.layer(_chain(view, name), one, depth + 1) for one in block if self.take(one))
-            for name, block in hidden
-        )
-        names, unescaped = unescape(text)
-        if not names or not self.take(unescaped):
-            return Layer(view, text, opened)
-        return Layer(view, text, opened, self.layer(_chain(view, *names), unescaped, depth + 1))
+    def layer(self, view: str, text: str, depth: int = 0) -> Layer:
+        """The layer of a text at this depth, with all within."""
+        again = []
+        names, plain = unescape(text)
+        if names and self.take(plain, depth + 1):
+            again.append(self.layer(_chain(view, *names), plain, depth + 1))
+        read = respell(text)
+        for name, other in ((LOOKALIKES, read), (SPACING, closed_up(text)), (SPACING, closed_up(read))):
+            if other:
+                of = _chain(view, name)
+                again.append(Layer(of, other, self.blocks(of, other, depth), respelled=True))
+                names, unescaped = unescape(other)
+                if names and self.take(unescaped, depth + 1):
+                    again.append(self.layer(_chain(of, *names), unescaped, depth + 1))
+        return Layer(view, text, self.blocks(view, text, depth), tuple(again))
 
-    def take(self, text: str) -> bool:
-        """Whether there is room for `text` yet."""
+    def blocks(self, view: str, text: str, depth: int) -> tuple[tuple[Layer, ...], ...]:
+        return tuple(
+            tuple(self.layer(_chain(view, name), one, depth + 1) for one in block if self.take(one, depth + 1))
+            for name, block in blocks(text)
+        )
+
+    def take(self, text: str, depth: int) -> bool:
+        """Whether a text at this depth is still to be looked at."""
         self.room -= len(text)
-        if self.room < 0:
+        if depth > MAX_DEPTH:
+            self.unopened.add("too-deep")
+        elif self.room < 0:
             self.unopened.add("too-big")
-        return self.room >= 0
+        return depth <= MAX_DEPTH and self.room >= 0
 
 
 def _chain(*names: str) -> str:

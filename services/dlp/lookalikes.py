@@ -97,3 +97,9 @@ def bare(text: str) -> str:
     come of one.
     """
     return text.lower() if text.isascii() else text.translate(BARE)
+
+
+def as_read(character: str) -> str:
+    """What one character is read as, capitals as capitals."""
+    read = BARE[ord(character)]
+    return read.upper() if character.isupper() else read

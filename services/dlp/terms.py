@@ -8,6 +8,7 @@ letter, a digit or a mark) and anything else, and at every character of a script
 """
 
 import math
+from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,22 +17,18 @@ from functools import lru_cache
 from itertools import accumulate, chain
 
 import numpy as np
-from ahocorasick_rs import AhoCorasick, MatchKind
-from numpy.typing import NDArray
 
+from services.dlp.dictionary import Dictionary
+from services.dlp.decoders import LOOKALIKES
 from services.dlp.layers import Layer
 from services.dlp.lookalikes import bare
 from services.dlp.message import Passage
-from services.dlp.views import LOOKALIKES, PLAIN, SEAM, SHORTEST, Flags, edges, readings, skeleton, spelling
+from services.dlp.strings import Strings
+from services.dlp.views import PLAIN, SEAM, SHORTEST, Flags, edges, readings, skeleton, spelling
 from services.dlp.words import count_words, fold
 
 __all__ = ["Matcher", "Occurrence", "count_words", "fold"]
 
-# Matches of one call become one list: windows keep it small however long the passage and dense the words.
-WINDOW = 1 << 18
-# Patterns of one automaton: building it takes about 2 s. With 50,000 it would be 0.2 s, but a search in a million
-# patterns then took twelve times as long as in a single automaton.
-SHARD = 250_000
 # Texts are searched together, as that is quicker, up to so many characters.
 BATCH = 1 << 20
 
@@ -59,27 +56,38 @@ class Occurrence:
 class Matcher:
     """A word list compiled for search, once for each version of the list.
 
-    Compiling 10,000 terms takes about 50 ms, a million about 5 s, of which no other thread runs for 2 s at a time.
+    Compiling 10,000 terms takes about 20 ms, a million 2 s, during which other threads run.
     """
 
-    def __init__(self, terms: Sequence[str], bones: Sequence[str]) -> None:
-        """`bones` are the skeletons of the terms. One too short to be told from other words' is not searched for:
-        that term has to stand as it is."""
+    def __init__(
+        self, terms: Sequence[str], long: Sequence[int], short: Sequence[int], bones: Strings, words: Strings
+    ) -> None:
+        """`bones` are the skeletons of the terms that have `long` ones. One too short to be told from other words' is
+        not searched for: such a term has to stand as it is, as the folded `words` of the `short` ones do."""
         self._terms = terms
-        self._long = [term for term, bone in enumerate(bones) if len(bone) >= SHORTEST]
-        self._short = [term for term, bone in enumerate(bones) if len(bone) < SHORTEST]
-        self._longest = max(map(len, bones), default=0)
-        self._by_bones = _Automaton([bones[term] for term in self._long])
-        self._by_words = _Automaton([fold(terms[term]) for term in self._short])
+        self._long, self._short = long, short
+        self._longest = int(bones.sizes.max(initial=0))
+        self._by_bones, self._by_words = Dictionary(bones), Dictionary(words)
 
     @classmethod
     def compile(cls, terms: Sequence[str]) -> "Matcher":
         """Number the terms by their place in `terms`. ValueError: a term without a letter or digit."""
-        bones = [skeleton(fold(term)) for term in terms]
-        for term, bone in zip(terms, bones, strict=True):
-            if not bone and not count_words(fold(term)):
-                raise ValueError(f"the term {term!r} has no letter or digit: write the word it stands for")
-        return cls(terms, bones)
+        long, short = array("I"), array("I")
+
+        def bones() -> Iterator[str]:
+            for number, term in enumerate(terms):
+                folded = fold(term)
+                bone = skeleton(folded)
+                if len(bone) >= SHORTEST:
+                    long.append(number)
+                    yield bone
+                elif bone or count_words(folded):
+                    short.append(number)
+                else:
+                    raise ValueError(f"the term {term!r} has no letter or digit: write the word it stands for")
+
+        packed = Strings.of(bones())
+        return cls(terms, long, short, packed, Strings.of(fold(terms[number]) for number in short))
 
     def search(self, passages: Sequence[Passage]) -> tuple[Occurrence, ...]:
         """Every term found, the weightiest first. Of alternatives of one text the greatest count is taken.
@@ -109,7 +117,7 @@ class Matcher:
 
     def _seen(self, passages: Sequence[Passage]) -> dict[Layer, Tally]:
         """Occurrences in each layer of each passage, of what it says itself."""
-        layers = [layer for passage in passages for layer in passage.unfolded.layer]
+        layers = [layer for passage in passages for layer in passage.unfolded.layer if not layer.respelled]
         found: dict[Layer, Tally] = {}
         for batch in _batches(layers):
             tallies = self._search([layer.folded for layer in batch])
@@ -160,32 +168,6 @@ class Matcher:
                 tallies[bisect_right(ends, place)][term, view] += 1
 
 
-class _Automaton:
-    """Patterns compiled for search (Aho-Corasick). Few megabytes for ten thousand patterns.
-
-    Very many patterns make several automata: no other thread runs while one is built, but between two of them all do.
-    Each is a search of its own, so there are as few as that allows.
-    """
-
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._shards = [
-            (first, AhoCorasick(patterns[first : first + SHARD], MatchKind.Standard, store_patterns=False))
-            for first in range(0, len(patterns), SHARD)
-        ]
-        self._longest = max(map(len, patterns), default=0)
-
-    def matches(self, text: str, opens: Flags, closes: Flags) -> Iterator[NDArray[np.int64]]:
-        """Every match that begins where a word may begin (`opens` at its first character) and ends where one may end
-        (`closes` at its last), overlapping ones as well: rows of the pattern's number, start and end in `text`."""
-        for first, automaton in self._shards:
-            for base in range(0, len(text), WINDOW):
-                window = text[base : base + WINDOW + self._longest]
-                found = automaton.find_matches_as_indexes(window, overlapping=True)
-                rows = np.fromiter(chain.from_iterable(found), np.int64, 3 * len(found)).reshape(-1, 3)
-                rows = rows[rows[:, 1] < WINDOW] + (first, base, base)
-                yield rows[opens[rows[:, 1]] & closes[rows[:, 2] - 1]]
-
-
 _folded = lru_cache(1 << 14)(fold)
 
 
@@ -207,14 +189,14 @@ def _by_term(tally: Tally) -> Counter[int]:
 
 def _tally(layer: Layer, seen: Mapping[Layer, Tally]) -> Tally:
     """Occurrences in a layer and in those within it, each counted once."""
-    tally = seen[layer]
+    tally = seen.get(layer, Counter())
     for block in layer.blocks:
         hidden: Tally = Counter()
         for one in block:
             _raise(hidden, _tally(one, seen))
         tally.update(hidden)
-    if layer.escaped is not None:
-        _raise(tally, _tally(layer.escaped, seen))
+    for other in layer.again:
+        _raise(tally, _tally(other, seen))
     return tally
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.dlp.decoders import rot13
+from services.dlp.decoders import LOOKALIKES, SPACING, rot13
 from services.dlp.lookalikes import BARE, bare
 from services.dlp.words import in_word, joined, unspaced
 
@@ -29,12 +29,8 @@ MAX_GAP = 16
 _WITHIN = frozenset("-_.*/\\|~+,:;\u00b7\u2010\u2011\u2012\u2013\u2014\u2022")
 
 PLAIN = ""
-_SPELLINGS = LOOKALIKES, INVISIBLE, LEET, SPACING = (
-    "look-alike letters",
-    "invisible characters",
-    "digits for letters",
-    "other spacing",
-)
+INVISIBLE, LEET = "invisible characters", "digits for letters"
+_SPELLINGS = (LOOKALIKES, INVISIBLE, LEET, SPACING)
 # Stands behind each of several texts that are searched as one: neither a folded text nor a skeleton has a line end.
 SEAM = " \n "
 _SYMBOLS = {"!": "i", "|": "i", "$": "s", "@": "a", "+": "t"}
