@@ -91,7 +91,7 @@ def changes(parities: Parities, costs: Costs, columns: Columns, message: Paritie
     all_costs, all_target = _widened(costs), _widened(target)
     for steps, part, ends in _runs(len(parities), len(message)):
         _viterbi(all_costs[steps], columns[steps].astype(np.int64), ends, all_target[part], path, changed[steps])
-    changed = changed[:, : parities.shape[1]]
+    changed = np.ascontiguousarray(changed[:, : parities.shape[1]])
     if np.any(costs[changed.astype(bool)] == WET) or np.any(extract(changed, columns, len(message)) != target):
         raise Infeasible
     return changed
