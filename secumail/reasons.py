@@ -32,6 +32,9 @@ REASONS: Mapping[str, Reason] = {
         "The organisation lets this mail leave encrypted only, and no key of the recipient is known."
         " Add one, or send the mail with a password.",
     ),
+    "reason-needed": Reason(
+        "5.7.1", "The organisation asks why this mail is sent. Send it again with a reason, or change it."
+    ),
     "rejected-by-reviewer": Reason("5.7.1", "A reviewer decided that this mail may not go out."),
     "review-expired": Reason("5.7.1", "No reviewer let this mail go in time. Send it again if it is still wanted."),
     # What a rule of the organisation refuses at once (services/dlp).

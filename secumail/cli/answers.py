@@ -231,6 +231,7 @@ class HeldMail(TypedDict):
     sender: str
     recipients: list[str]
     state: str | None
+    why: str
     reviewers: int
     votes: list[ReviewerDecision]
     decision: ReviewerDecision | None

@@ -146,16 +146,20 @@ class Client:
         key: str | None = None,
         form: str = "auto",
         password: Password | None = None,
+        why: str = "",
     ) -> Accepted:
-        """Send a raw mail. The same `key` (made afresh here) goes with every repetition: it is kept once."""
+        """Send a raw mail; `why`: the reason, where it came back for one.
+
+        The same `key` (made afresh here) goes with every repetition: it is kept once.
+        """
         headers = {"Idempotency-Key": key or uuid4().hex}
         params: dict[str, Any] = {"form": form, **({"to": list(to)} if to else {})}
-        if hiding is None and password is None:
+        if hiding is None and password is None and not why:
             headers["Content-Type"] = "message/rfc822"
             answer = self._request("POST", "/messages", params=params, headers=headers, content=raw)
         else:
             files: list[tuple[str, Any]] = [("message", ("mail.eml", raw))]
-            fields: dict[str, str] = {}
+            fields: dict[str, str] = {"reason": why} if why else {}
             if hiding is not None:
                 files += [("cover", picture) for picture in hiding.pictures]
                 fields |= {"conceal": "true", "cover_text": hiding.text, "rate": hiding.rate}

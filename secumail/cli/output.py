@@ -30,7 +30,7 @@ _STYLES = {
     "held": "yellow",
     "held for review": "yellow",
     "could not be delivered": "red",
-    "refused by a reviewer": "red",
+    "refused": "red",
     "deferred": "yellow",
     "stuck": "red",
     "bounced": "red",

@@ -9,8 +9,11 @@ from secumail.contracts.claims import SealedClaim
 
 NAMESPACE = UUID("6f3c1d52-6f0e-5a43-9d0c-52d1d9f7b6a1")
 MAX_BYTES = 4096
+MOST_TAKEN_OUT = 12
+"""Attachments that can be taken out of one mail: an event has to name them."""
 
 Route = Literal["direct", "conceal"]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Reason = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 """A stable code. Its alphabet has no room for an address or a sentence."""
 
@@ -67,12 +70,16 @@ class MailSetAside(Event):
 
 
 class MailFiltered(Event):
-    """dlp lets the mail pass, or a reviewer has released it. The claim is made out to crypto."""
+    """dlp lets the mail pass, or a reviewer has released it. The claim is made out to crypto.
+
+    `without`: SHA-256 of attachments that are taken out before the mail is signed; the claim's word is bound to them.
+    """
 
     type: Literal["mail.filtered"] = "mail.filtered"
     version: Literal[1] = 1
     size: int
     verdict: Literal["pass", "released"]
+    without: Annotated[tuple[Sha256, ...], Field(max_length=MOST_TAKEN_OUT)] = ()
     claim: SealedClaim
 
 

@@ -124,6 +124,7 @@ class Envelope:
     (services/stego); `covers`: name and bytes of each of the sender's own, which lie behind each other in the record's
     cover, none where the organisation's are to be taken.
     `form`: the protection the sender wishes; auto leaves it to policy and to what each recipient can read.
+    `why`: the sender's reason, where a rule asked for one; only reviewers read it.
     `guests`: the recipients, by index, for whom the sender set a password. No database writer can put another key
     here, since the sealed envelope is under the door's signature (`authorship`).
     """
@@ -136,6 +137,7 @@ class Envelope:
     cover_text: str = ""
     rate: str = "normal"
     form: str = "auto"
+    why: str = ""
     guests: Mapping[int, Guest] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -153,6 +155,7 @@ class Envelope:
                 "cover_text": self.cover_text,
                 "rate": self.rate,
                 "form": self.form,
+                "why": self.why,
                 "guests": {index: guest.document() for index, guest in self.guests.items()},
             }
         ).encode()

@@ -70,7 +70,7 @@ def _offline(
     extractor = Extractor(processes=1)
     try:
         _, decision = inspect(
-            raw, sender, recipients, Rules.compile(_lists(policy)), own, extractor, (), datetime.now(UTC).date()
+            raw, sender, recipients, Rules.compile(_lists(policy)), own, extractor, today=datetime.now(UTC).date()
         )
     finally:
         extractor.close()

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 
+from secumail.mailbox.taken_out import without
 from services.dlp import message, policy
 from services.dlp.message import Extract, File, Found, Message
-from services.dlp.policy import Decision, Rules
+from services.dlp.policy import Decision, Rules, Verdict
 
 
 class HasFilesError(Exception):
@@ -25,16 +26,34 @@ def inspect(
     domains: Iterable[str],
     extract: Extract,
     roles: Collection[str] = (),
+    reasoned: bool = False,
     today: date = date.min,
 ) -> tuple[Message, Decision]:
-    """Read a mail, let the detectors look at it, decide. Blocks for as long as that takes."""
+    """Read a mail, let the detectors look at it, decide. Blocks for as long as that takes.
+
+    Where attachments are to be taken out, what is left is looked at once more: only if nothing is to be said against
+    that does it leave.
+    """
     exempt = rules.exempts(sender)
-    read = message.read(raw, _left_closed if exempt else extract)
-    hits = () if exempt else rules.detect(read)
-    decision = policy.decide(
-        read, sender, recipients, rules, domains, hits=hits, roles=roles, size=len(raw), today=today
-    )
-    return read, decision
+
+    def decided(raw: bytes) -> tuple[Message, Decision]:
+        read = message.read(raw, _left_closed if exempt else extract)
+        hits = () if exempt else rules.detect(read)
+        return read, policy.decide(
+            read, sender, recipients, rules, domains,
+            hits=hits, roles=roles, size=len(raw), reasoned=reasoned, today=today,
+        )  # fmt: skip
+
+    def confirmed(verdict: Verdict) -> Verdict:
+        if verdict.otherwise is None:
+            return verdict
+        _, left = decided(without(raw, verdict.without))
+        mine = [other for other in left.verdicts if not set(other.recipients).isdisjoint(verdict.recipients)]
+        fine = all(other.action == "pass" and not other.encrypted and not other.without for other in mine)
+        return verdict if fine else verdict.otherwise
+
+    read, decision = decided(raw)
+    return read, Decision(tuple(confirmed(verdict) for verdict in decision.verdicts))
 
 
 def _left_closed(_files: Sequence[File]) -> Iterable[Found]:

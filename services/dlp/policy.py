@@ -11,15 +11,18 @@
 which is a threshold of 1; a threshold that had to be exceeded could not say it.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import Literal
 
+from secumail.contracts.events import MOST_TAKEN_OUT
 from services.dlp import rules as ordered
 from services.dlp.attachments import black_listed, not_listed
 from services.dlp.black_words import Scope, Words
+from services.dlp.detectors import encodings
 from services.dlp.detectors.database import Database
 from services.dlp.detectors.expressions import OwnExpression, database
 from services.dlp.detectors.fingerprints import Index
@@ -40,12 +43,14 @@ from services.dlp.findings import Hit
 from services.dlp.lists import Lists, read_fingerprints
 from services.dlp.message import MAX_DEPTH, MAX_HEADERS, MAX_PARTS, Message, Unreadable
 from services.dlp.rules import Applied, Circumstances, Class
-from services.dlp.sentences import ACCEPTED, NOTICE, REFUSED, WARNING
+from services.dlp.sentences import ACCEPTED, ASKED, ENCRYPTED, NOTICE, REFUSED, STRIPPED, WARNING
 from services.dlp.terms import Matcher, Occurrence
 
 MAX_FINDINGS = 100
+_ATTACHMENT = re.compile(r"(?:name of )?attachment ([0-9]+)\b")
 
-Action = Literal["pass", "hold", "block"]
+Action = Literal["pass", "ask", "hold", "block"]
+"""ask: refused, until it is sent again with a reason."""
 # Stable: stored with the mail, counted in metrics, switched on by clients.
 Code = Literal[
     "exempt-sender",
@@ -63,15 +68,25 @@ Code = Literal[
     "credential",
     "personal-data",
     "rule",
-    # ... and how a mail passed in spite of it.
+    # ... and how a mail passed in spite of it, or came back.
     "allowed",
     "audited",
     "tagged",
     "warned",
+    "justified",
+    "encrypted-only",
+    "stripped",
+    "reason-needed",
 ]
 _PASSING: Mapping[ordered.Action, Code] = {
-    "allow": "allowed", "audit": "audited", "tag": "tagged", "warn": "warned",
+    "allow": "allowed", "audit": "audited", "tag": "tagged", "warn": "warned", "ask": "justified",
+    "encrypt": "encrypted-only", "strip": "stripped",
 }  # fmt: skip
+_NOTICES: Mapping[ordered.Action, Mapping[str, str]] = {
+    "warn": WARNING, "ask": ASKED, "encrypt": ENCRYPTED, "strip": STRIPPED, "block": REFUSED,
+}  # fmt: skip
+TOLD: frozenset[Code] = frozenset({"warned", "encrypted-only", "stripped"})
+"""Of the codes of mail that passes: those of which the sender is told."""
 _OF_DETECTOR: Mapping[str, Code] = {
     "unscannable": "unscannable", "danger": "danger", "type": "danger", "copy": "copy", "near-duplicate": "copy",
     "expression": "expression", "credential": "credential", "personal-data": "personal-data",
@@ -126,7 +141,7 @@ class Rules:
     def detect(self, message: Message) -> tuple[Hit, ...]:
         """What the detectors find in a mail, and what reading it found."""
         passages = message.passages
-        found = self.expressions.find(passages), self.documents.find(passages)
+        found = encodings.find(passages), self.expressions.find(passages), self.documents.find(passages)
         return (*message.troubles, *message.dangers, *(hit for hits in found for hit in hits))
 
     @property
@@ -147,7 +162,8 @@ class Verdict:
 
     `reason` is for the reviewer, with the words and files it rests on; `notice` is for the sender and names
     none. A passing mail has findings where the white list is advisory, or where a rule says to note them.
-    `reviewers`: how many people have to release it, where it is held.
+    `reviewers`: how many people have to release it, where it is held. `encrypted`: it may leave so only. `without`:
+    SHA-256 of the attachments to be taken out first; `otherwise`: what is decided where that is not enough.
     """
 
     recipients: tuple[int, ...]
@@ -157,6 +173,9 @@ class Verdict:
     notice: str
     findings: tuple[Finding, ...] = ()
     reviewers: int = 1
+    encrypted: bool = False
+    without: tuple[str, ...] = ()
+    otherwise: "Verdict | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +196,7 @@ def decide(
     hits: Sequence[Hit] = (),
     roles: Collection[str] = (),
     size: int = 0,
+    reasoned: bool = False,
     today: date = date.min,
 ) -> Decision:
     """Decide on a mail for every recipient. Pure: no clock, store or network.
@@ -197,13 +217,13 @@ def decide(
     own = {domain.strip().lower() for domain in domains}
     classes = [_class(recipient, own, rules.lists.partner_domains) for recipient in recipients]
     occurrences = rules.matcher.search(message.passages)
-    circumstances = Circumstances(sender, roles, size, today)
+    circumstances = Circumstances(sender, roles, size, reasoned, today)
     verdicts = []
     for name in _CLASSES:
         group = tuple(i for i in everyone if classes[i] == name)
         if group:
             applied = ordered.first(rules.lists.rules, hits, circumstances, name)
-            verdict = _judge(message, occurrences, rules, group, _SCOPES[name], hits, applied)
+            verdict = _judge(message, occurrences, rules, group, _SCOPES[name], hits, applied, reasoned)
             # Also where a list was quicker to hold it: what needs two reviewers needs them whatever else it is.
             verdicts.append(replace(verdict, reviewers=applied.rule.reviewers) if applied is not None else verdict)
     return Decision(_together(verdicts))
@@ -223,7 +243,7 @@ def _together(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     """
     merged: dict[tuple[Action, Code | None], Verdict] = {}
     for verdict in verdicts:
-        told = verdict.action != "pass" or verdict.code == "warned"
+        told = verdict.action != "pass" or verdict.code in TOLD
         key = (verdict.action, verdict.code if told else None)
         before = merged.pop(key, None)
         if before is None:
@@ -243,6 +263,7 @@ def _judge(
     scopes: Set[Scope],
     hits: Sequence[Hit],
     applied: Applied | None,
+    reasoned: bool,
 ) -> Verdict:
     """The verdict for recipients for whom the words of these scopes count.
 
@@ -277,20 +298,45 @@ def _judge(
         )
         return _verdict(group, "term-weight", reason, findings)
     if applied is not None:
-        return _by_rule(group, applied, findings)
+        return _by_rule(message, group, applied, findings, reasoned)
     return _verdict(group, "clean", "No rule of the organisation holds this mail.", findings)
 
 
-def _by_rule(group: tuple[int, ...], applied: Applied, findings: tuple[Finding, ...]) -> Verdict:
+def _by_rule(
+    message: Message, group: tuple[int, ...], applied: Applied, findings: tuple[Finding, ...], reasoned: bool
+) -> Verdict:
     """What an ordered rule says. Of a mail that is allowed nothing is noted: that is what the rule is for."""
     then, name = applied.rule.then, applied.rule.name
     about: Code = _OF_DETECTOR.get(applied.hits[0].detector, "rule") if applied.hits else "rule"
     reason = some((hit_sentence(hit) for hit in applied.hits), f"So says the rule “{name}”.")
-    if then in ("hold", "block"):
-        action: Action = "hold" if then == "hold" else "block"
-        return Verdict(group, action, about, reason, NOTICE[about] if then == "hold" else REFUSED[about], findings)
-    notice = WARNING[about] if then == "warn" else ACCEPTED
-    return Verdict(group, "pass", _PASSING[then], reason, notice, () if then == "allow" else findings)
+    held = Verdict(group, "hold", about, reason, NOTICE[about], findings)
+    without = _found_in(message, applied.hits) if then == "strip" else ()
+    if then == "hold" or (then == "strip" and not without):
+        return held
+    notice = _NOTICES[then][about] if then in _NOTICES else ACCEPTED
+    if then == "block":
+        return replace(held, action="block", notice=notice)
+    if then == "ask" and not reasoned:
+        return replace(held, action="ask", code="reason-needed", notice=notice)
+    return replace(
+        held,
+        action="pass",
+        code=_PASSING[then],
+        notice=ACCEPTED if then == "ask" else notice,
+        findings=() if then == "allow" else findings,
+        encrypted=then == "encrypt",
+        without=without,
+        otherwise=held if without else None,
+    )
+
+
+def _found_in(message: Message, hits: Sequence[Hit]) -> tuple[str, ...]:
+    """SHA-256 of the attachments that all of these were found in; none where one was found elsewhere."""
+    digests = {str(a.index): a.sha256 for a in message.attachments if not a.within}
+    places = [_ATTACHMENT.match(hit.where) for hit in hits]
+    found = {digests[place[1]] for place in places if place is not None and place[1] in digests}
+    everywhere = all(place is not None and place[1] in digests for place in places)
+    return tuple(sorted(found)) if everywhere and len(found) <= MOST_TAKEN_OUT else ()
 
 
 def _verdict(recipients: tuple[int, ...], code: Code, reason: str, findings: tuple[Finding, ...] = ()) -> Verdict:

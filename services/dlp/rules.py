@@ -22,10 +22,12 @@ NOTED = 0.5
 Class = Literal["inside", "partner", "outside"]
 """Whose the recipient's domain is: the organisation's, a partner's (the lists name them), anybody's."""
 Role = Literal["member", "reviewer", "administrator"]
-Action = Literal["allow", "audit", "tag", "warn", "hold", "block"]
-"""allow: pass, no more is said. audit: pass; the findings stand in the sent log. tag: the same, under the
-rule's name. warn: pass, and the sender is told. hold: a reviewer decides. block: refused at once, and the sender is
-told."""
+Action = Literal["allow", "audit", "tag", "warn", "ask", "encrypt", "strip", "hold", "block"]
+"""From lax to strict. allow: pass, no more is said. audit: pass; the findings stand in the sent log. tag: the same,
+under the rule's name. warn: pass, and the sender is told. ask: it comes back, and passes when it is sent again with a
+reason. encrypt: pass to who has a key, encrypted; inside it is sealed anyway. strip: pass without the attachments in
+which something was found; hold where that is not enough. hold: a reviewer decides. block: refused at once, and the
+sender is told."""
 
 _MODEL = ConfigDict(frozen=True, extra="forbid")
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=64)]
@@ -80,7 +82,7 @@ class Rule(BaseModel):
 
     @model_validator(mode="after")
     def _a_guess_holds_nothing(self) -> Self:
-        if self.then in ("hold", "block") and any(f.score < 1 and f.at_least < 2 for f in self.when.found):
+        if self.then in ("strip", "hold", "block") and any(f.score < 1 and f.at_least < 2 for f in self.when.found):
             raise ValueError(
                 f"the rule {self.name!r} would {self.then} a mail for a single uncertain finding: "
                 "ask for score 1, or for at least 2"
@@ -96,11 +98,13 @@ class Rule(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What the rules ask besides hits. `size` in bytes; `roles` of the sender, none for an unknown one."""
+    """What the rules ask besides hits. `size` in bytes; `roles` of the sender, none for an unknown one; `reasoned`:
+    the sender says why the mail is sent."""
 
     sender: str
     roles: Collection[str] = ()
     size: int = 0
+    reasoned: bool = False
     today: date = date.min
 
 

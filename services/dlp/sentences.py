@@ -11,8 +11,8 @@ _HELD = "Your mail waits for a reviewer, who may release it; you need not send i
 _REFUSED = "Your mail was refused by a rule of your organisation."
 _WARNED = "Your mail was sent. A remark for the next one:"
 _ASKED = (
-    "Your mail was not sent yet: your organisation asks why it should be. Send it again to those who did not get it, with"
-    " a reason; reviewers can read that. Or change the mail:"
+    "Your mail was not sent yet: your organisation asks why it should be. Send it again to those who did not get it,"
+    " with a reason, which reviewers can read. Or change the mail:"
 )
 _ENCRYPTED = (
     "Your mail leaves encrypted only. Who is outside and has no key known here does not get it: add a key, or send it"

@@ -31,7 +31,7 @@ STATES = {
     "deferred": "will be tried again",
     "delivered": "delivered",
     "bounced": "could not be delivered",
-    "rejected": "refused by a reviewer",
+    "rejected": "refused",
     "cancelled": "cancelled",
     "expired": "given up",
 }
@@ -112,6 +112,7 @@ def send(
     ] = False,
     hint: Annotated[str, typer.Option(help="What reminds them of the password. It must not tell it.")] = "",
     expires_days: Annotated[int | None, typer.Option(min=1, help="How long it waits there. [28]")] = None,
+    why: Annotated[str, typer.Option("--reason", help="Why it is sent, where it came back for a reason.")] = "",
     wait: Annotated[bool, typer.Option("--wait", help=f"Until it has arrived or is held; {WAIT} s at most.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -125,7 +126,7 @@ def send(
     hiding = Hiding(pictures, cover_text, rate) if pictures or conceal else None
     locked = _password(password_stdin, hint, expires_days, files)
     with logged_in() as client:
-        done = [_sent(client, file, to or (), hiding, form, locked) for file in _watched(files, "sending")]
+        done = [_sent(client, file, to or (), hiding, form, locked, why) for file in _watched(files, "sending")]
         if wait:
             done = [_settled(client, sent) for sent in _watched(done, "waiting")]
     if as_json:
@@ -227,13 +228,13 @@ def _password(from_pipe: bool, hint: str, days: int | None, files: Sequence[str]
 
 
 def _sent(
-    client: Client, file: str, to: Sequence[str], hiding: Hiding | None, form: str, password: Password | None
+    client: Client, file: str, to: Sequence[str], hiding: Hiding | None, form: str, password: Password | None, why: str
 ) -> Sent:
     name = "standard input" if file == "-" else file
     try:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         # One key for this file, however often the client has to repeat itself.
-        accepted = client.send(raw, to, hiding, uuid4().hex, form, password)
+        accepted = client.send(raw, to, hiding, uuid4().hex, form, password, why)
     except Refused as refused:
         return Sent(name, fault=refused)
     except OSError as error:

@@ -14,6 +14,7 @@ from secumail.contracts.claims import SealedClaim
 from secumail.contracts.events import (
     MAIL_EVENTS,
     MAX_BYTES,
+    MOST_TAKEN_OUT,
     AccountChanged,
     Event,
     MailBlocked,
@@ -51,6 +52,7 @@ def _widest(model: type[Event]) -> st.SearchStrategy[Event]:
         "reason": _REASONS,
         **dict.fromkeys(("generation", "recipient", "attempt", "size", "recipients", "delivered", "bounced"), _NUMBERS),
     }
+    by_name["without"] = st.just(("f" * 64,) * MOST_TAKEN_OUT)
     for name in ("verdict", "route"):
         if name in model.model_fields:
             by_name[name] = st.sampled_from(get_args(model.model_fields[name].annotation))

@@ -114,7 +114,7 @@ class Foreseen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     recipients: tuple[int, ...]
-    action: Literal["pass", "hold", "block"]
+    action: Literal["pass", "ask", "hold", "block"]
     code: str
     notice: str
 

@@ -16,6 +16,7 @@ from secumail.directory import Directory, normal
 from secumail.errors import Permanent, Transient
 from secumail.mailbox import entry as mailbox
 from secumail.mailbox.entry import Meta
+from secumail.mailbox.taken_out import digest, without
 from secumail.sealing import stream
 from secumail.sealing.claims import Claims, Step, TransitKeys
 from secumail.sealing.identities import Forged
@@ -34,6 +35,8 @@ from services.crypto.smime.signing import sign
 _LARGE = 256 * 1024
 _ENCRYPTED = "-encrypted"
 """What a claim's word ends in where the mail may leave encrypted only: dlp's pass, or a reviewer's release."""
+_WITHOUT = "-without:"
+"""What follows on a claim's word where attachments are to be taken out first: after it their digest."""
 _AUTHORS = {"submission": "gateway", "reply": "gateway", "bounce": "delivery"}
 """Which service vouches for who wrote a mail of this origin."""
 
@@ -85,6 +88,8 @@ class Protection:
         if len(made) > 1:
             return await self._split(record, event, keys, made)
         raw = record.unseal("mime", sealed[1], keys.content)
+        if event.without:
+            raw = await _apart(len(raw), without, raw, event.without)
         protected = await self._made(record, envelope, raw, *made[0])
         if envelope.conceal:
             return await self._for_stego(record, envelope, keys, recipients, protected)
@@ -96,11 +101,13 @@ class Protection:
         """The mail's keys: by dlp's verdict, or by the signature of one who is a reviewer now. By nothing else."""
         step = Step(event.type, record.id, record.generation)
         claim = event.claim
-        if claim.by == "dlp" and claim.says in ("pass", f"pass{_ENCRYPTED}") and record.generation == 0:
+        left_out = f"{_WITHOUT}{digest(event.without)}" if event.without else ""
+        passes = (f"pass{left_out}",) if left_out else ("pass", f"pass{_ENCRYPTED}")
+        if claim.by == "dlp" and claim.says in passes and record.generation == 0:
             return await self._claims.open(claim, step, by={"dlp"})
-        if claim.by == "crypto" and claim.says == "form" and record.parent is not None:
+        if claim.by == "crypto" and claim.says == f"form{left_out}" and record.parent is not None:
             return await self._claims.open(claim, step, by={"crypto"})  # ours, of a verdict that was accepted here
-        if claim.by.startswith("account:") and claim.says in ("released", f"released{_ENCRYPTED}"):
+        if claim.by.startswith("account:") and claim.says in ("released", f"released{_ENCRYPTED}") and not left_out:
             entry = await self._directory.account(_uuid(claim.by.removeprefix("account:")))
             if entry is not None and entry.active and "reviewer" in entry.roles:
                 return await self._claims.open(claim, step, by=(), person=entry.signing_key())
@@ -151,8 +158,9 @@ class Protection:
         parts = []
         for form, members in made:
             child = Part.id(record.id, [r.index for r in members])
-            claim = await self._claims.seal(Step("mail.filtered", child, 0), "crypto", keys, "form")
-            told = MailFiltered(mail=child, size=record.size, verdict=event.verdict, claim=claim)
+            says = f"form{_WITHOUT}{digest(event.without)}" if event.without else "form"
+            claim = await self._claims.seal(Step("mail.filtered", child, 0), "crypto", keys, says)
+            told = MailFiltered(mail=child, size=record.size, verdict=event.verdict, without=event.without, claim=claim)
             parts.append(Part(tuple(members), Stage.FILTERED, record.verdict or Verdict("pass"), f"form:{form}", told))
         return Advance(Stage.SPLIT, "split", (event,), split=tuple(parts))
 

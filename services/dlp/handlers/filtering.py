@@ -13,6 +13,7 @@ from secumail.contracts.commands.dlp import Foreseen, Scan, ScanReply
 from secumail.contracts.events import Event, MailBlocked, MailFiltered, MailRejected, MailSetAside, MailSubmitted
 from secumail.directory import REVIEWERS, Directory, Entry
 from secumail.errors import Permanent, Refused, Transient
+from secumail.mailbox.taken_out import digest
 from secumail.sealing.claims import Claims, Step, TransitKeys
 from secumail.spool import record as spooled
 from secumail.spool.advance import Advance, Part
@@ -22,7 +23,7 @@ from services.dlp import holding
 from services.dlp.inspection import HasFilesError, inspect, texts_alone
 from services.dlp.keeping import KeptLists
 from services.dlp.message import Extract, Message
-from services.dlp.policy import Decision, Rules, Verdict
+from services.dlp.policy import TOLD, Decision, Rules, Verdict
 from services.dlp.ports import Filing
 from services.dlp.sentences import ACCEPTED, PICTURES
 
@@ -124,24 +125,23 @@ class Filtering:
         envelope = Envelope.decode(record.unseal("envelope", sealed[0], keys.envelope))
         raw = record.unseal("mime", sealed[1], keys.content)
         if record.origin == "bounce":
-            return await self._passed(record, record.recipients, keys, spooled.Verdict(_SYSTEM.code, _SYSTEM.notice))
+            return await self._passed(record, keys, _SYSTEM)
         extract = self._pictures.patient if seen and self._pictures is not None else self._extract
         read, decision = await self._decide(
-            raw, envelope.sender, envelope.recipients, await self._roles(record), extract
+            raw, envelope.sender, envelope.recipients, await self._roles(record), extract, reasoned=bool(envelope.why)
         )
         if self._pictures is not None and not seen and _must_wait(read, decision):
             return await self._set_aside(record, keys)
         if len(decision.verdicts) > 1:
             return await self._split(record, envelope, raw, read, decision, keys, event)
         verdict = decision.verdicts[0]
-        shown = spooled.Verdict(verdict.code, verdict.notice, verdict.reviewers)
         if verdict.action == "pass":
             await self._log(record.id, envelope, read, record.size, verdict)
-            return await self._passed(record, record.recipients, keys, shown)
+            return await self._passed(record, keys, verdict)
         stage, step, recipients, told = _stopped(record, record.id, record.recipients, verdict)
         if stage is Stage.HELD:
             await self._hold(record.id, envelope, raw, verdict, keys)
-        return Advance(stage, step, (told,), recipients=recipients, verdict=shown)
+        return Advance(stage, step, (told,), recipients=recipients, verdict=_shown(verdict))
 
     async def _set_aside(self, record: Record, keys: TransitKeys) -> Advance:
         """Put a mail where its pictures are read, by a claim that dlp makes out to itself."""
@@ -159,12 +159,19 @@ class Filtering:
         return entry.roles if entry is not None else ()
 
     async def _decide(
-        self, raw: bytes, sender: str, recipients: Sequence[str], roles: Sequence[str], extract: Extract
+        self,
+        raw: bytes,
+        sender: str,
+        recipients: Sequence[str],
+        roles: Sequence[str],
+        extract: Extract,
+        *,
+        reasoned: bool = False,
     ) -> tuple[Message, Decision]:
         rules, today = self.rules, datetime.now(UTC).date()
 
         def work(extract: Extract) -> tuple[Message, Decision]:
-            return inspect(raw, sender, recipients, rules, self._domains, extract, roles, today)
+            return inspect(raw, sender, recipients, rules, self._domains, extract, roles, reasoned, today)
 
         # A large mail, or one whose files another process reads, must not keep the others (and the broker's
         # heartbeat) waiting.
@@ -173,24 +180,29 @@ class Filtering:
                 return work(texts_alone)
         return await asyncio.to_thread(work, extract)
 
-    async def _passed(
-        self,
-        record: Record,
-        recipients: Sequence[Recipient],
-        keys: TransitKeys,
-        verdict: spooled.Verdict,
-    ) -> Advance:
+    async def _passed(self, record: Record, keys: TransitKeys, verdict: Verdict) -> Advance:
         return Advance(
             Stage.FILTERED,
             f"passed:{verdict.code}",
-            (await self._filtered(record.id, record, keys),),
-            recipients=tuple(r.to(State.QUEUED) for r in recipients),
-            verdict=verdict,
+            (await self._filtered(record.id, record, keys, verdict),),
+            recipients=tuple(r.to(State.QUEUED) for r in record.recipients),
+            verdict=_shown(verdict),
         )
 
-    async def _filtered(self, mail: UUID, record: Record, keys: TransitKeys) -> MailFiltered:
-        claim = await self._claims.seal(Step("mail.filtered", mail, record.generation), "crypto", keys, "pass")
-        return MailFiltered(mail=mail, generation=record.generation, size=record.size, verdict="pass", claim=claim)
+    async def _filtered(self, mail: UUID, record: Record, keys: TransitKeys, verdict: Verdict) -> MailFiltered:
+        """The word that lets it pass: signed, and with it on what condition."""
+        says = "pass-encrypted" if verdict.encrypted else "pass"
+        if verdict.without:
+            says = f"pass-without:{digest(verdict.without)}"
+        claim = await self._claims.seal(Step("mail.filtered", mail, record.generation), "crypto", keys, says)
+        return MailFiltered(
+            mail=mail,
+            generation=record.generation,
+            size=record.size,
+            verdict="pass",
+            without=verdict.without,
+            claim=claim,
+        )
 
     async def _log(self, mail: UUID, envelope: Envelope, read: Message, size: int, verdict: Verdict) -> None:
         """A line of the reviewers' sent log. By the mail's id: a rerun writes no second one."""
@@ -218,10 +230,10 @@ class Filtering:
         for verdict in decision.verdicts:
             mine = [r for r in record.recipients if r.index in verdict.recipients]
             child = Part.id(record.id, verdict.recipients)
-            shown = spooled.Verdict(verdict.code, verdict.notice, verdict.reviewers)
+            shown = _shown(verdict)
             if verdict.action == "pass":
                 recipients = tuple(r.to(State.QUEUED) for r in mine)
-                told = await self._filtered(child, record, keys)
+                told = await self._filtered(child, record, keys, verdict)
                 await self._log(child, envelope, read, record.size, verdict)
                 parts.append(Part(recipients, Stage.FILTERED, shown, f"passed:{verdict.code}", told))
             else:
@@ -243,9 +255,9 @@ class Filtering:
 def _stopped(
     record: Record, mail: UUID, recipients: Sequence[Recipient], verdict: Verdict
 ) -> tuple[Stage, str, tuple[Recipient, ...], Event]:
-    """Held or refused at once: the stage, the step's words, the recipients then, and the news."""
+    """Held, or refused (for a reason, perhaps): the stage, the step's words, the recipients then, and the news."""
     code = verdict.code
-    if verdict.action == "block":
+    if verdict.action in ("ask", "block"):
         news = MailRejected(mail=mail, generation=record.generation, reason=code)
         return Stage.DONE, f"refused:{code}", tuple(r.to(State.REJECTED, code) for r in recipients), news
     held = MailBlocked(mail=mail, generation=record.generation, reason=code)
@@ -259,4 +271,9 @@ def _must_wait(read: Message, decision: Decision) -> bool:
 
 def _told(verdict: Verdict) -> str:
     """What is noted without a word to anybody looks like what is clean."""
-    return verdict.code if verdict.action != "pass" or verdict.code == "warned" else "clean"
+    return verdict.code if verdict.action != "pass" or verdict.code in TOLD else "clean"
+
+
+def _shown(verdict: Verdict) -> spooled.Verdict:
+    """As it stands in the spool, for the sender."""
+    return spooled.Verdict(verdict.code, verdict.notice, verdict.reviewers)

@@ -68,7 +68,7 @@ class Foreseen(BaseModel):
     """What would become of the mail for these recipients; `notice` is what the sender would be told."""
 
     recipients: list[str]
-    action: Literal["pass", "hold", "block"]
+    action: Literal["pass", "ask", "hold", "block"]
     code: str
     notice: str
 

@@ -56,6 +56,7 @@ class HeldMail(BaseModel):
     """A held mail: why, by which findings, what was decided, and the mail itself.
 
     `state` is null for a line of the sent log. `reviewers`: how many people have to release it; `votes`: who has.
+    `why`: the reason the sender gave when sending it.
     """
 
     id: UUID
@@ -66,6 +67,7 @@ class HeldMail(BaseModel):
     sender: str
     recipients: list[str]
     state: held.State | None
+    why: str
     reviewers: int
     votes: list[Decision]
     decision: Decision | None
@@ -167,6 +169,7 @@ async def show_held(door: Behind, session: Asking, id: UUID) -> HeldMail:
         sender=meta.extra["envelope"]["sender"],
         recipients=meta.extra["envelope"]["recipients"],
         state=held.state(entry, await door.spool.find(entry.mail)) if is_held else None,
+        why=meta.extra.get("why", ""),
         reviewers=meta.extra.get("reviewers", 1),
         votes=[Decision(**asdict(vote)) for vote in mailbox.Decision.votes(entry, key)],
         decision=Decision(**asdict(decided)) if decided is not None else None,

@@ -32,6 +32,9 @@ router = APIRouter()
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 MAX_WAIT = 30.0
+MAX_WHY = 500
+_TOLD = ("warned", "encrypted-only", "stripped", "reason-needed")
+"""dlp's codes with a sentence for the sender that says more than the recipient's state."""
 
 
 class Accepted(BaseModel):
@@ -110,6 +113,12 @@ class Trace(BaseModel):
                                 "description": "Hide it; without a cover, in the organisation's pictures",
                             },
                             "cover_text": {"type": "string"},
+                            "reason": {
+                                "type": "string",
+                                "maxLength": MAX_WHY,
+                                "description": "Why it is sent, where it came back with reason-needed; reviewers"
+                                " can read that",
+                            },
                             "rate": {"type": "string", "enum": ["careful", "normal", "maximum"], "default": "normal"},
                             "password": {
                                 "type": "string",
@@ -156,7 +165,7 @@ async def send(
         taken = take(raw, session.address, to or (), door.settings.max_recipients, now, mail)
     invited = await pickups.invite(door, session, mail, taken.recipients, given.pickups, now)
     envelope = Envelope(
-        session.address, taken.recipients, taken.summary.__dict__, form=form,
+        session.address, taken.recipients, taken.summary.__dict__, form=form, why=given.why,
         guests={index: one.guest() for index, one in invited.items()},
     )  # fmt: skip
     if hiding is not None:
@@ -225,6 +234,7 @@ class _Given:
 
     raw: bytes
     hiding: covers.Pictures | None = None
+    why: str = ""
     pickups: pickup.Wish | None = None
 
     def __repr__(self) -> str:
@@ -264,7 +274,12 @@ async def _form(door: Door, request: Request, most: int) -> _Given:
             "pickup-with-cover", "A mail can't be hidden in a picture and wait behind a password as well.",
             "Leave the pictures or the password out.",
         )  # fmt: skip
-    return _Given(raw, hiding, wish)
+    why = text(form, "reason").strip()
+    if len(why) > MAX_WHY:
+        raise Refused(
+            "malformed-request", f"The reason has {len(why)} characters.", f"Say it in {MAX_WHY} at most.", 422
+        )
+    return _Given(raw, hiding, why, wish)
 
 
 async def _limited(request: Request, most: int) -> bytes:
@@ -320,7 +335,7 @@ def _submission(id_: UUID, records: Sequence[Record], meta: Meta | None) -> Subm
     rows: dict[int, RecipientState] = {}
     for record in records:
         for r in record.recipients:
-            told = record.verdict is not None and (r.state is State.HELD or record.verdict.code == "warned")
+            told = record.verdict is not None and (r.state is State.HELD or record.verdict.code in _TOLD)
             notice = record.verdict.notice if record.verdict is not None and told else None
             rows[r.index] = RecipientState(
                 address=addresses[r.index] if r.index < len(addresses) else f"recipient {r.index + 1}",

@@ -6,17 +6,27 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from services.dlp import sentences
+from services.dlp.attachments import Attachment
 from services.dlp.black_words import BlackWord
 from services.dlp.findings import Hit
 from services.dlp.lists import Lists
 from services.dlp.message import Message, Passage
 from services.dlp.policy import Decision, Rules, Verdict, decide
 from services.dlp.rules import DEFAULT, Found, Rule, When
-from services.dlp.sentences import HIT_WORDS, NOTICE, REFUSED, WARNING
+from services.dlp.sentences import ASKED, HIT_WORDS, NOTICE, REFUSED, STRIPPED, WARNING
 
 ADA, BOB = "ada@northwind.example", "bob@northwind.example"
 PAT, EVE = "pat@fabrikam.example", "eve@contoso.example"
 LUNCH = Message(passages=(Passage("body", "lunch at noon"),))
+WITH_ZIP = Message(
+    passages=LUNCH.passages,
+    attachments=(
+        Attachment(1, "1" * 64, "1" * 40, 9, "application/zip", "a.zip"),
+        Attachment(1, "3" * 64, "3" * 40, 9, "application/zip", "b.docx", "attachment 1 (a.zip)"),
+        Attachment(2, "2" * 64, "2" * 40, 9, "application/pdf", "b.pdf"),
+    ),
+)
 
 ENCRYPTED = Hit("unscannable", "encrypted", "attachment 1 (a.zip)")
 MACRO = Hit("danger", "macro", "attachment 1 (b.doc)")
@@ -31,11 +41,15 @@ CARDS = Hit("personal-data", "card-bulk", "body", count=20, sample="4…11")
 
 def decided(
     *hits: Hit, rules: tuple[Rule, ...] = DEFAULT, to: tuple[str, ...] = (EVE,), message: Message = LUNCH,
-    roles: tuple[str, ...] = (), size: int = 100, today: date = date(2026, 11, 22), **lists: Any,
+    roles: tuple[str, ...] = (), size: int = 100, reasoned: bool = False, today: date = date(2026, 11, 22),
+    **lists: Any,
 ) -> Decision:  # fmt: skip
     given = Lists.model_validate({"partner_domains": ["fabrikam.example"], "rules": rules, **lists})
     compiled = Rules.compile(given)
-    return decide(message, ADA, to, compiled, ["northwind.example"], hits=hits, roles=roles, size=size, today=today)
+    return decide(
+        message, ADA, to, compiled, ["northwind.example"],
+        hits=hits, roles=roles, size=size, reasoned=reasoned, today=today,
+    )  # fmt: skip
 
 
 def verdict(*hits: Hit, **given: Any) -> Verdict:
@@ -184,14 +198,51 @@ def test_a_sender_is_named_by_address_or_by_domain(sender: str, applies: bool) -
         ("audit", "pass", "audited", True),
         ("tag", "pass", "tagged", True),
         ("warn", "pass", "warned", True),
+        ("ask", "ask", "reason-needed", True),
+        ("encrypt", "pass", "encrypted-only", True),
+        ("strip", "pass", "stripped", True),
         ("hold", "hold", "credential", True),
         ("block", "block", "credential", True),
     ],
 )
 def test_what_a_rule_does(then: str, action: str, code: str, noted: bool) -> None:
     rule = Rule.model_validate({"name": "r", "when": {"found": [{"detector": "credential"}]}, "then": then})
-    got = verdict(KEY, rules=(rule,))
+    got = verdict(KEY, rules=(rule,), message=WITH_ZIP)
     assert (got.action, got.code, bool(got.findings)) == (action, code, noted)
+
+
+def test_a_mail_that_comes_with_a_reason_passes_where_it_was_asked_for() -> None:
+    ask = Rule(name="r", when=When(found=(Found(detector="credential"),)), then="ask")
+    got = verdict(KEY, rules=(ask,), reasoned=True)
+    assert (got.action, got.code, got.notice) == ("pass", "justified", "Your mail was accepted.")
+    hold = Rule(name="h", when=ask.when, then="hold")
+    assert verdict(KEY, rules=(hold,), reasoned=True).action == "hold", "a reason opens no other door"
+
+
+def test_what_must_be_encrypted_is_said_apart_from_what_just_passes() -> None:
+    encrypt = Rule(name="e", when=When(recipients=("outside",), found=(Found(detector="*"),)), then="encrypt")
+    inside, outside = decided(IBAN, rules=(encrypt,), to=(BOB, EVE)).verdicts
+    assert (inside.recipients, inside.encrypted) == ((0,), False)
+    assert (outside.recipients, outside.encrypted, outside.code) == ((1,), True, "encrypted-only")
+
+
+STRIP = Rule(name="s", when=When(found=(Found(detector="credential"), Found(detector="danger"))), then="strip")
+
+
+def test_the_attachments_that_a_rule_found_something_in_are_taken_out() -> None:
+    named = Hit("danger", "double-extension", "name of attachment 2")
+    inner = Hit("credential", "aws-access-key", "attachment 1 (a.zip) ! b.docx ! header, base64")
+    for hits, without in (((KEY,), ("1" * 64,)), ((named,), ("2" * 64,)), ((inner,), ("1" * 64,))):
+        got = verdict(*hits, rules=(STRIP,), message=WITH_ZIP)
+        assert (got.code, got.without) == ("stripped", without)
+        assert got.otherwise is not None and got.otherwise.action == "hold"
+
+
+def test_where_taking_attachments_out_is_not_enough_the_mail_is_held() -> None:
+    in_body = Hit("credential", "aws-access-key", "body")
+    assert verdict(KEY, in_body, rules=(STRIP,), message=WITH_ZIP).action == "hold"
+    no_such = Hit("credential", "aws-access-key", "attachment 7")
+    assert verdict(no_such, rules=(STRIP,), message=WITH_ZIP).action == "hold"
 
 
 def test_mails_that_pass_one_way_or_another_are_not_split_but_a_warning_is_for_whom_it_is_meant() -> None:
@@ -204,11 +255,11 @@ def test_mails_that_pass_one_way_or_another_are_not_split_but_a_warning_is_for_w
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("told", [NOTICE, REFUSED, WARNING])
+@pytest.mark.parametrize("told", [NOTICE, REFUSED, WARNING, ASKED, sentences.ENCRYPTED, STRIPPED])
 def test_every_code_of_a_rule_has_words_for_the_sender_that_name_no_finding(told: dict[str, str]) -> None:
     for rule_code in ("unscannable", "danger", "copy", "expression", "credential", "personal-data", "rule"):
         assert told[rule_code]
-    for then in ("hold", "block", "warn"):
+    for then in ("hold", "block", "warn", "ask", "encrypt", "strip"):
         rule = Rule.model_validate({"name": "secret-rule", "when": {"found": [{"detector": "*"}]}, "then": then})
         for detector in HIT_WORDS:
             found = Hit(detector, "plan-falcon", "attachment 1 (a.zip)", sample="AKIA…")
