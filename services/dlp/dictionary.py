@@ -24,7 +24,7 @@ Flags = NDArray[np.bool_]
 # Bytes of the runs. A pattern is looked up at the longest that is not longer than itself.
 _RUNS = (1, 2, 3, 5, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 # Places looked at together: what is computed for them fits the processor's cache.
-_AT_ONCE = 8192
+AT_ONCE = 8192
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _ROTATED, _BACK, _HALF = np.uint64(35), np.uint64(29), np.uint64(32)
 _NOTHING = np.zeros((0, 3), np.int64)
@@ -46,15 +46,16 @@ class Dictionary:
             if first <= run <= most
         ]
 
-    def matches(self, text: str, opens: Flags, closes: Flags) -> Iterator[Places]:
-        """Every match, overlapping ones as well, in arrays of rows: the pattern's number, start and end in `text`.
+    def matches(self, text: str, opens: Flags, closes: Flags) -> Iterator[tuple[int, int, int]]:
+        """Every match, overlapping ones as well: the pattern's number, start and end in `text`.
 
         `opens` says of each character of the text whether a match may begin with it, `closes` whether one may end
         with it.
         """
         data = text.encode("utf-8", "surrogatepass")
         if len(data) == len(text):
-            yield from self._in_bytes(data, np.flatnonzero(opens), closes)
+            for found in self._in_bytes(data, np.flatnonzero(opens), closes):
+                yield from found.tolist()
             return
         # Characters of several bytes: a match begins with the first of them and ends with the last.
         firsts = np.flatnonzero((np.frombuffer(data, np.uint8) & 0xC0) != 0x80)
@@ -63,12 +64,12 @@ class Dictionary:
         of_bytes[edges[1:] - 1] = closes
         for found in self._in_bytes(data, firsts[opens], of_bytes):
             found[:, 1:] = np.searchsorted(edges, found[:, 1:])
-            yield found
+            yield from found.tolist()
 
     def _in_bytes(self, data: bytes, opens: Places, closes: Flags) -> Iterator[Places]:
         text = _Text(data, closes)
-        for base in range(0, len(opens), _AT_ONCE):
-            at = opens[base : base + _AT_ONCE]
+        for base in range(0, len(opens), AT_ONCE):
+            at = opens[base : base + AT_ONCE]
             for level in self._levels:
                 at = at[: np.searchsorted(at, len(data) - level.run, side="right")]
                 heads = _run(text.eights, at, level.run)

@@ -14,17 +14,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate, chain
+from itertools import accumulate
 
 import numpy as np
 
-from services.dlp.dictionary import Dictionary
 from services.dlp.decoders import LOOKALIKES
+from services.dlp.dictionary import Dictionary
 from services.dlp.layers import Layer
 from services.dlp.lookalikes import bare
 from services.dlp.message import Passage
 from services.dlp.strings import Strings
-from services.dlp.views import PLAIN, SEAM, SHORTEST, Flags, edges, readings, skeleton, spelling
+from services.dlp.views import PLAIN, SEAM, SHORTEST, edges, readings, skeleton, spelling
 from services.dlp.words import count_words, fold
 
 __all__ = ["Matcher", "Occurrence", "count_words", "fold"]
@@ -138,14 +138,14 @@ class Matcher:
 
     def _see_whole(self, text: str, ends: list[int], tallies: list[Tally]) -> None:
         """Terms too short to be told by their skeleton."""
-        for number, start, _ in _each(self._by_words.matches(text, *edges(text))):
+        for number, start, _ in self._by_words.matches(text, *edges(text)):
             tallies[bisect_right(ends, start)][self._short[number], PLAIN] += 1
         if text.isascii():
             return
         for tally, one in zip(tallies, text.split(SEAM), strict=False):
             undone = bare(one)
             if undone != one:
-                whole = (number for number, _, _ in _each(self._by_words.matches(undone, *edges(undone))))
+                whole = (number for number, _, _ in self._by_words.matches(undone, *edges(undone)))
                 _raise(tally, Counter((self._short[number], LOOKALIKES) for number in whole))
 
     def _see_disguised(self, text: str, ends: list[int], tallies: list[Tally]) -> None:
@@ -155,7 +155,7 @@ class Matcher:
         opens = np.concatenate([reading.opens for reading in every])
         closes = np.concatenate([reading.closes for reading in every])
         known: set[tuple[int, int]] = set()
-        for number, start, end in _each(self._by_bones.matches(bones, opens, closes)):
+        for number, start, end in self._by_bones.matches(bones, opens, closes):
             term = self._long[number]
             which = bisect_right(begins, start) - 1
             reading, begin = every[which], begins[which]
@@ -169,11 +169,6 @@ class Matcher:
 
 
 _folded = lru_cache(1 << 14)(fold)
-
-
-def _each(matches: Iterable[NDArray[np.int64]]) -> Iterator[tuple[int, int, int]]:
-    for rows in matches:
-        yield from rows.tolist()
 
 
 def _chain(name: str, view: str) -> str:

@@ -22,8 +22,7 @@ def found(
 ) -> list[Row]:
     everywhere = [True] * len(text)
     arrays = (np.array(everywhere if flags is None else flags, np.bool_) for flags in (opens, closes))
-    rows = Dictionary(Strings.of(patterns)).matches(text, *arrays)
-    return sorted((int(number), int(start), int(end)) for some in rows for number, start, end in some)
+    return sorted(map(tuple, Dictionary(Strings.of(patterns)).matches(text, *arrays)))
 
 
 def compared(patterns: Sequence[str], text: str) -> list[Row]:
