@@ -2,13 +2,13 @@
 
     python -m benchmarks.stego_coding PHOTO... [--size 2048x1280] [--rounds 3]
 
-Distortion: every photo in grey, HILL prices, one keyed order, random messages; the sum of the prices paid over the
-least that random steps of as many bits cost (the bound of Fridrich and Filler, "Practical Methods for Minimizing
-Embedding Impact in Steganography", 2007). Clustering is left out there, since it changes prices on the way; the changes
-for each bit are those of the whole coder with it, header included.
+Distortion: every photo in grey, as pixels and as a JPEG of quality 90, one keyed order, random messages; the sum of the
+prices paid over the least that random steps of as many bits cost (the bound of Fridrich and Filler, "Practical Methods
+for Minimizing Embedding Impact in Steganography", 2007). Clustering is left out there, since it changes prices on the
+way; the changes for each bit are those of the whole coder with it, header included.
 
-Speed: the first photo, in colour and brought to the size, from PNG to PNG: CPU seconds of one process, the median of
-the rounds. Memory: what hiding in it adds to a process at its peak.
+Speed: the first photo, in colour and brought to the size, from file to file: CPU seconds of one process, the median of
+the rounds. Memory: what hiding in the PNG adds to a process at its peak.
 """
 
 import argparse
@@ -31,29 +31,30 @@ from services.stego.canvas import Canvas
 from services.stego.coding import layers, permutation, prices, trellis
 from services.stego.keys import subkeys
 
-RATES = (0.05, 0.1, 0.2, 0.4)
+RATES = {"pixels": (0.05, 0.1, 0.2, 0.4), "coefficients": (0.05, 0.1, 0.2)}
+"""Bits for each element that counts: that may change (pixels), an AC coefficient that is not zero."""
 KEY = bytes(range(32))
-SPEEDS = (16 * 2**10, 48 * 2**10)
+SIZES = (16 * 2**10, 48 * 2**10)
 
 
-def hidden(elements: NDArray[np.int16], rate: float, seed: int) -> NDArray[np.int16]:
-    """Pixels with random bytes hidden in them: `rate` bits for each element that may change, header included."""
-    canvas = Canvas(elements, "pixels")
+def hidden(canvas: Canvas, rate: float, seed: int) -> tuple[NDArray[np.int16], int]:
+    """Elements with random bytes hidden in them, and the bits they carry, the header's included."""
     chance = np.random.default_rng(seed)
     size = max(0, int(rate * coding.survey(canvas).usable / 8) - coding.HEADER_SIZE)
     keys = subkeys(chance.bytes(32), bytes(8), 1)
-    return coding.embed(canvas, keys, chance.bytes(size), lambda split: chance.bytes(coding.HEADER_SIZE))
+    stego = coding.embed(canvas, keys, chance.bytes(size), lambda split: chance.bytes(coding.HEADER_SIZE))
+    return stego, 8 * (size + coding.HEADER_SIZE)
 
 
-def over_the_bound(elements: NDArray[np.int16], rate: float) -> float:
-    """Distortion of the coder over the least possible, at `rate` bits for each element that may change."""
-    canvas = Canvas(elements, "pixels")
-    (order,) = permutation.order(KEY, 0, np.zeros(elements.size, np.uint8), np.zeros(0, np.int32))
-    flat = elements.reshape(-1)[order]
-    up, down = prices.both_ways(flat, prices.prices(canvas).reshape(-1)[order], "pixels")
-    message = np.random.default_rng(1).integers(0, 2, int(rate * np.isfinite(up).sum()), dtype=np.uint8)
-    share = layers.share(flat, up, down, message.size / flat.size)
-    steps = layers.embed(flat, up, down, message, layers.Code(KEY, 1, share), trellis.path(flat.size)) - flat
+def over_the_bound(canvas: Canvas, rate: float) -> float:
+    """Distortion of the coder over the least possible at this rate."""
+    size = canvas.elements.size
+    (order,) = permutation.order(KEY, 0, np.zeros(size, np.uint8), np.zeros(0, np.int32))
+    flat = canvas.elements.reshape(-1)[order]
+    up, down = prices.both_ways(flat, prices.prices(canvas).reshape(-1)[order], canvas.kind)
+    message = np.random.default_rng(1).integers(0, 2, int(rate * coding.survey(canvas).usable), dtype=np.uint8)
+    share = layers.share(flat, up, down, message.size / size)
+    steps = layers.embed(flat, up, down, message, layers.Code(KEY, 1, share), trellis.path(size)) - flat
     paid = up[steps > 0].sum(dtype=float) + down[steps < 0].sum(dtype=float)
     return float(paid / _bound(up, down, message.size))
 
@@ -72,30 +73,27 @@ def _bound(up: layers.Prices, down: layers.Prices, bits: int) -> float:
     return float(np.sum(priced / (1 + odds[0] + odds[1])))
 
 
-def quality(photos: list[Path]) -> list[dict[str, Any]]:
-    """A row for each rate, over all photos."""
-    greys = [np.asarray(Image.open(photo).convert("L"), np.int16) for photo in photos]
-    rows = []
-    for rate in RATES:
-        ratios = [over_the_bound(grey, rate) for grey in greys]
-        changes, bits = 0, 0
-        for number, grey in enumerate(greys):
-            changes += int(np.count_nonzero(hidden(grey, rate, number) != grey))
-            bits += int(rate * coding.survey(Canvas(grey, "pixels")).usable)
-        rows.append(
-            {
-                "bits an element": rate,
-                "photos": len(greys),
-                "distortion over the bound, median": round(statistics.median(ratios), 3),
-                "at most": round(max(ratios), 3),
-                "changes a bit": round(changes / bits, 3),
-            }
-        )
-    return rows
+def quality(canvases: list[Canvas], rate: float) -> dict[str, Any]:
+    """A row of the report over all photos."""
+    ratios = [over_the_bound(canvas, rate) for canvas in canvases]
+    changes = carried = 0
+    for number, canvas in enumerate(canvases):
+        stego, bits = hidden(canvas, rate, number)
+        changes += int(np.count_nonzero(stego != canvas.elements))
+        carried += bits
+    return {
+        "kind": canvases[0].kind,
+        "rate": rate,
+        "photos": len(canvases),
+        "bits": carried,
+        "distortion over the bound, median": round(statistics.median(ratios), 3),
+        "at most": round(max(ratios), 3),
+        "changes a bit": round(changes / carried, 3),
+    }
 
 
 def speed(file: bytes, size: int, rounds: int) -> dict[str, Any]:
-    """CPU seconds from PNG to PNG and from PNG to bytes."""
+    """CPU seconds from file to file and from file to bytes."""
     body = np.random.default_rng(1).bytes(size)
     keys = subkeys(KEY, bytes(8), 1)
 
@@ -112,9 +110,11 @@ def speed(file: bytes, size: int, rounds: int) -> dict[str, Any]:
     if reveal() != body:
         raise RuntimeError("what was hidden does not open again")
     canvas = covers.read(file).canvas
-    megapixels = canvas.elements.shape[0] * canvas.elements.shape[1] / 1e6
+    rows, columns = canvas.elements.shape[:2]
+    megapixels = rows * columns / 1e6 * (1 if canvas.kind == "pixels" else 64)
     into, out = _median(hide, rounds), _median(reveal, rounds)
     return {
+        "kind": canvas.kind,
         "megapixels": round(megapixels, 2),
         "bytes": size,
         "in s": round(into, 2),
@@ -146,6 +146,12 @@ def _median(work: Callable[[], object], rounds: int) -> float:
     return statistics.median(took)
 
 
+def _saved(picture: Image.Image, kind: str) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **({"quality": 90} if kind == "JPEG" else {}))
+    return file.getvalue()
+
+
 def main() -> None:
     """The report as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -154,18 +160,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
-    file = io.BytesIO()
-    Image.open(options.photos[0]).convert("RGB").resize((width, height)).save(file, "PNG")
+    photo = Image.open(options.photos[0]).convert("RGB").resize((width, height))
+    png, jpeg = _saved(photo, "PNG"), _saved(photo, "JPEG")
     begun = time.process_time()
     coding.warm()
     compiled = time.process_time() - begun
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        peak = pool.apply(memory, (file.getvalue(), SPEEDS[0]))
+        peak = pool.apply(memory, (png, SIZES[0]))
+    greys = [Image.open(photo).convert("L") for photo in options.photos]
+    canvases = {
+        "pixels": [Canvas(np.asarray(grey, np.int16), "pixels") for grey in greys],
+        "coefficients": [covers.read(_saved(grey, "JPEG")).canvas for grey in greys],
+    }
     report = {
         "compiling s": round(compiled, 2),
         "memory, bytes a sample": round(peak, 1),
-        "speed": [speed(file.getvalue(), size, options.rounds) for size in SPEEDS],
-        "quality": quality(options.photos),
+        "speed": [*(speed(png, size, options.rounds) for size in SIZES), speed(jpeg, SIZES[0] // 2, options.rounds)],
+        "quality": [quality(canvases[kind], rate) for kind, rates in RATES.items() for rate in rates],
     }
     print(json.dumps(report, indent=2))
 
