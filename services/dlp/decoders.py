@@ -47,7 +47,7 @@ _LIKE_CODE = re.compile(
 )
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 # One character after the other, with the same between them each time.
-_APART = re.compile(r".([\W_]{1,3})(?:.\1){7,}+.", re.DOTALL)
+_APART = re.compile(r".([\W_]{1,3})(?:.\1){7,}+.?", re.DOTALL)
 _NO_HEX = re.compile(r"0[xX]|[^0-9A-Fa-f]")
 _NUMBER = re.compile(r"[0-9]+")
 _TO_BASE64 = str.maketrans("-_", "+/", "= \t")

@@ -16,7 +16,9 @@ import re2
 
 from services.dlp.detectors.masking import mask
 from services.dlp.findings import Hit
+from services.dlp.layers import Layer
 from services.dlp.message import Passage
+from services.dlp.views import described
 
 # What one expression of RE2 may take for its program and its automata; beyond, it falls back to a slower linear engine.
 MAX_MEMORY = 8 << 20
@@ -87,16 +89,25 @@ class Database:
         self._engine = _engine(self._expressions)
 
     def find(self, passages: Sequence[Passage]) -> tuple[Hit, ...]:
-        """One hit for each rule and passage, its count being the distinct values; then the hits in bulk."""
+        """One hit for each rule and layer of a passage, its count being the distinct values that no outer layer has;
+        then the hits in bulk."""
         hits: list[Hit] = []
         everywhere: dict[tuple[str, str], tuple[Expression, set[str], list[Hit]]] = {}
         for passage in passages:
-            for tally in self._tallies(passage.text):
-                hit = _hit(tally, passage)
-                hits.append(hit)
-                _, values, places = everywhere.setdefault((hit.detector, hit.rule), (tally.expression, set(), []))
-                values |= tally.values
-                places.append(hit)
+            seen: set[tuple[str, str, str]] = set()
+            for layer in passage.unfolded.layer:
+                for tally in self._tallies(layer.text):
+                    rule = tally.expression.detector, tally.expression.rule
+                    # What stands in a text stands in it without its escapes, too.
+                    tally.values.difference_update([value for value in tally.values if (*rule, value) in seen])
+                    if not tally.values:
+                        continue
+                    seen.update((*rule, value) for value in tally.values)
+                    hit = _hit(tally, passage.name, layer)
+                    hits.append(hit)
+                    _, values, places = everywhere.setdefault(rule, (tally.expression, set(), []))
+                    values |= tally.values
+                    places.append(hit)
         for expression, values, places in everywhere.values():
             if expression.bulk and len(values) >= expression.bulk:
                 hits.append(
@@ -188,17 +199,18 @@ def _checked(expression: Expression, pattern: "re2._Regexp", data: bytes) -> Ite
         place = match.start() + 1 if retry else max(match.end(), place + 1)
 
 
-def _hit(tally: _Tally, passage: Passage) -> Hit:
+def _hit(tally: _Tally, passage: str, layer: Layer) -> Hit:
+    """Its span is in the passage's text, and unknown in what is decoded from it."""
     first = tally.first
-    begin = first.start if passage.text.isascii() else len(first.data[: first.start].decode("utf-8", "ignore"))
+    begin = first.start if layer.text.isascii() else len(first.data[: first.start].decode("utf-8", "ignore"))
     return Hit(
         detector=tally.expression.detector,
         rule=tally.expression.rule,
-        where=passage.name,
+        where=", ".join(filter(None, (passage, described(layer.view)))),
         count=len(tally.values),
         sample=mask(first.value),
         score=tally.score,
-        span=(begin, begin + len(first.value)),
+        span=None if layer.view else (begin, begin + len(first.value)),
     )
 
 

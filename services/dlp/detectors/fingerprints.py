@@ -1,7 +1,7 @@
 """Finds copies of confidential documents, whole or in excerpts, by fingerprints that do not give the documents away.
 
 Winnowing (Schleimer, Wilkerson, Aiken: "Winnowing: Local Algorithms for Document Fingerprinting", SIGMOD 2003) over the
-letters and digits of a text alone, without case, accents, spaces and punctuation: of every W neighbouring grams of K
+skeleton of a text (views.py), its letters and digits alone, look-alikes undone: of every W neighbouring grams of K
 characters the least hash is kept. So a run of K + W - 1 = 63 letters and digits that two texts share always shares a
 fingerprint, and two of every seventeen grams are stored.
 """
@@ -9,7 +9,6 @@ fingerprint, and two of every seventeen grams are stored.
 import hashlib
 import json
 import struct
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -18,13 +17,16 @@ from numpy.typing import NDArray
 
 from services.dlp.detectors.masking import mask
 from services.dlp.findings import Hit
+from services.dlp.layers import Layer
 from services.dlp.message import Passage
+from services.dlp.views import SEAM, Codes, Places, bones, described
+from services.dlp.words import fold
 
 # Longer grams and shorter windows than usual: 32 letters are a name ("North Atlantic Treaty Organization"), 48 a copy.
 K = 48
 W = 16
 SHORTEST = K + W - 1
-VERSION = f"winnowing {K} {W} 1"
+VERSION = f"winnowing {K} {W} 2"
 DETECTOR = "copy"
 
 # A template that thousands of documents share is said once, not thousands of times.
@@ -44,11 +46,6 @@ _NONE: Hashes = np.empty(0, np.uint64)
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-
-_LOWERED = np.zeros(256, dtype=np.uint32)
-for _code in b"abcdefghijklmnopqrstuvwxyz0123456789":
-    _LOWERED[_code] = _code
-    _LOWERED[ord(chr(_code).upper())] = _code
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,28 +123,43 @@ class Index:
         return Index(self.documents, self.hashes, self.owners, np.unique(np.concatenate(parts)) if parts else _NONE)
 
     def find(self, passages: Sequence[Passage]) -> tuple[Hit, ...]:
-        """One hit for each passage and document of which it has an excerpt (the 20 it has most of); the count is of
-        shared fingerprints. The span is of the first shared gram, where the passage is ASCII.
+        """One hit for each layer of a passage and document of which it has an excerpt (the 20 it has most of); the
+        count is of shared fingerprints. The span is of the first shared gram, where the passage is ASCII.
         """
-        return tuple(hit for passage in passages for hit in self._find(passage)) if len(self.hashes) else ()
+        if not len(self.hashes):
+            return ()
+        layers = [(passage, layer) for passage in passages for layer in passage.unfolded.layer if not layer.respelled]
+        # Most mails have nothing: all their texts are looked at together, and apart where there is something.
+        whole, _ = bones("".join(f"{layer.folded}{SEAM}" for _, layer in layers))
+        if not len(self._shared(_winnowed(whole))):
+            return ()
+        return tuple(hit for passage, layer in layers for hit in self._find(passage.name, layer))
 
-    def _find(self, passage: Passage) -> Iterable[Hit]:
-        squashed, places = _squash(passage.text)
-        mine = np.setdiff1d(_winnowed(squashed), self.ignored, assume_unique=True)
+    def _shared(self, mine: Hashes) -> Hashes:
+        """Those of these fingerprints that count and that a document has."""
+        near = np.minimum(np.searchsorted(self.hashes, mine), len(self.hashes) - 1)
+        return np.setdiff1d(mine[self.hashes[near] == mine], self.ignored, assume_unique=True)
+
+    def _find(self, passage: str, layer: Layer) -> Iterable[Hit]:
+        squashed, places = _squash(layer.text)
+        mine = self._shared(_winnowed(squashed))
+        if not len(mine):
+            return
         low = np.searchsorted(self.hashes, mine, "left")
         times = np.searchsorted(self.hashes, mine, "right") - low
-        if not times.any():
-            return
         # Every entry of the index that has one of these hashes, and the hash beside it.
         shared = np.repeat(mine, times)
         entries = np.repeat(low - np.cumsum(times) + times, times) + np.arange(len(shared))
         owners, counts = np.unique(self.owners[entries], return_counts=True)
+        where = ", ".join(filter(None, (passage, described(layer.view))))
         for place in np.argsort(-counts, kind="stable")[:MAX_DOCUMENTS].tolist():
             owner, count = int(owners[place]), int(counts[place])
             first = _first(squashed, shared[self.owners[entries] == owner])
             sample = mask("".join(map(chr, squashed[first : first + K].tolist())))
-            span = None if places is None else (int(places[first]), int(places[first + K - 1]) + 1)
-            yield Hit(DETECTOR, self.documents[owner], passage.name, count, sample, span=span)
+            span = None
+            if places is not None and not layer.view:
+                span = (int(places[first]), int(places[first + K - 1]) + 1)
+            yield Hit(DETECTOR, self.documents[owner], where, count, sample, span=span)
 
     def to_bytes(self) -> bytes:
         """The index for keeping. It does not tell what the documents say, but whether a given sentence is in one: seal
@@ -180,19 +192,14 @@ class Index:
         )
 
 
-def _squash(text: str) -> tuple[NDArray[np.uint32], NDArray[np.intp] | None]:
-    """The letters and digits of a text as code points, and their places in it, which are only known for ASCII."""
+def _squash(text: str) -> tuple[Codes, Places | None]:
+    """The skeleton of a text, and the places in the text of its letters, which are only known for ASCII."""
     if text.isascii():
-        codes = _LOWERED[np.frombuffer(text.encode("ascii"), np.uint8)]
-        places = np.flatnonzero(codes)
-        return codes[places], places
-    # Marks that stand by themselves go first: normalising is quadratic in a run of them.
-    letters = "".join(filter(str.isalnum, text))
-    plain = "".join(filter(str.isalnum, unicodedata.normalize("NFKD", letters).casefold()))
-    return np.frombuffer(plain.encode("utf-32-le", "replace"), "<u4").astype(np.uint32), None
+        return bones(text.lower().replace("\n", " "))
+    return bones(fold(text))[0], None
 
 
-def _grams(squashed: NDArray[np.uint32]) -> Hashes:
+def _grams(squashed: Codes) -> Hashes:
     """The hash of every gram of K characters: a polynomial modulo 2^64, its bits then mixed.
 
     Doubled four times it is that of 16 characters, and three of those side by side are K.
@@ -206,13 +213,13 @@ def _grams(squashed: NDArray[np.uint32]) -> Hashes:
     return _mixed((value[: -2 * width] * by + value[width:-width]) * by + value[2 * width :])
 
 
-def _winnowed(squashed: NDArray[np.uint32]) -> Hashes:
+def _winnowed(squashed: Codes) -> Hashes:
     """The fingerprints of a text, in ascending order, each once; of one with fewer than K characters, none."""
     parts = [_winnow(_grams(piece)) for _, piece in _pieces(squashed)]
     return np.unique(np.concatenate(parts)) if parts else _NONE
 
 
-def _pieces(squashed: NDArray[np.uint32]) -> Iterator[tuple[int, NDArray[np.uint32]]]:
+def _pieces(squashed: Codes) -> Iterator[tuple[int, Codes]]:
     """A text in pieces that overlap so far that every window of W grams is whole in one of them."""
     for start in range(0, max(len(squashed) - SHORTEST + 1, 1), PIECE):
         piece = squashed[start : start + PIECE + SHORTEST - 1]
@@ -220,7 +227,7 @@ def _pieces(squashed: NDArray[np.uint32]) -> Iterator[tuple[int, NDArray[np.uint
             yield start, piece
 
 
-def _first(squashed: NDArray[np.uint32], hashes: Hashes) -> int:
+def _first(squashed: Codes, hashes: Hashes) -> int:
     """Where the first gram with one of these hashes begins."""
     return next(
         start + int(found[0])
