@@ -123,7 +123,7 @@ class _Level:
         starts = offsets[:-1].astype(np.int64)
         long = all_sizes >= run
         self.run, self.after = run, after
-        self.heads = _Filter(np.unique(_run(buffer, starts[long], run)))
+        self.heads = _Filter(np.sort(_run(buffer, starts[long], run)))
         mine = np.flatnonzero(long & (all_sizes < after))
         sizes, starts = all_sizes[mine], starts[mine]
         hashes = _hash(buffer, starts, sizes, _run(buffer, starts, run), run)
@@ -145,13 +145,16 @@ class _Level:
 
 
 class _Filter:
-    """Says of most hashes that are not in a set that they are not: one look into a table of four flags for each."""
+    """Says of most hashes that are not in a set that they are not: one look into a table of two to four flags for
+    each."""
 
-    def __init__(self, hashes: Hashes) -> None:
-        bits = max(10, (4 * len(hashes)).bit_length())
+    def __init__(self, ordered: Hashes) -> None:
+        """The hashes in order. (`np.unique` would do, but lets no other thread run.)"""
+        distinct = int(np.count_nonzero(ordered[1:] != ordered[:-1])) + 1
+        bits = max(10, (2 * distinct).bit_length())
         self._shift = np.uint64(64 - bits)
         self._flags = np.zeros(1 << bits, np.bool_)
-        self._flags[hashes >> self._shift] = True
+        self._flags[ordered >> self._shift] = True
 
     def may_have(self, hashes: Hashes) -> Flags:
         flags: Flags = self._flags[hashes >> self._shift]
