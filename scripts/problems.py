@@ -94,6 +94,7 @@ MEANINGS: Mapping[str, str] = {
     "tampered": "A sealed part does not open under its own key: it was changed or moved at rest.",
     "verdict-not-accepted": "The mail was let pass neither by dlp nor by one who is a reviewer now. A reviewer whose"
     " role was taken away after the release does this too: reinstate the role and replay.",
+    "words-gone": "The version of the lists that has the black words is not in the database. Restore it from a backup.",
 }
 """What the codes mean that reach operators alone; the others say it themselves."""
 
