@@ -72,6 +72,7 @@ HIT_WORDS: Mapping[str, str] = {
     "type": "is not what it claims to be",
     "copy": "repeats a confidential document",
     "near-duplicate": "is nearly the same as a confidential file",
+    "stego": "may carry something hidden",
     "expression": "matches an expression",
     "credential": "holds a credential",
     "personal-data": "holds personal data",

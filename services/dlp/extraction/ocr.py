@@ -12,7 +12,7 @@ from io import BytesIO
 
 from PIL import Image, ImageOps
 
-from services.dlp.extraction import tesseract
+from services.dlp.extraction import carriers, tesseract
 from services.dlp.extraction.pieces import Budget, Piece, Text, Trouble
 from services.dlp.message import WAITING
 
@@ -38,6 +38,7 @@ def words(data: bytes, budget: Budget) -> Iterator[Piece]:
     """The words in a picture file, or that it is small, waits to be read, or could not be."""
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as picture:
+            yield from carriers.look(picture)
             yield from words_in(picture, budget)
     except Image.DecompressionBombError:
         yield Trouble("ocr-too-big")

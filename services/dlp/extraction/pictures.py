@@ -1,6 +1,6 @@
-"""Takes the words out of pictures and recordings: comments, captions, and what stands behind the picture's end.
+"""Takes the words out of pictures: comments, captions, and what stands behind the picture's end.
 
-The words a picture shows are `ocr`'s. What a recording says isn't heard: a trouble of half weight says so.
+The words a picture shows are `ocr`'s.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def read_picture(data: bytes, budget: Budget) -> Iterator[Piece]:
     elif data.startswith(b"GIF8"):
         yield from _gif(data)
     elif data.startswith(b"RIFF"):
-        yield from _riff(data)
+        yield from read_riff(data)
     else:
-        yield Text("metadata", _likely(runs(data)))
+        yield Text("metadata", likely(runs(data)))
 
 
 def read_drawing(data: bytes, budget: Budget) -> Iterator[Piece]:
@@ -38,16 +38,7 @@ def read_drawing(data: bytes, budget: Budget) -> Iterator[Piece]:
     yield Text("letters", runs(data))
 
 
-def read_recording(data: bytes, budget: Budget) -> Iterator[Piece]:
-    yield Trouble("recording", score=SEEN)
-    budget.check()
-    if data.startswith(b"RIFF"):
-        yield from _riff(data)
-    else:
-        yield Text("metadata", _likely(runs(data)))
-
-
-def _likely(text: str) -> str:
+def likely(text: str) -> str:
     """Runs long enough not to come of compressed pictures and sounds by chance."""
     return "\n".join(line for line in text.split("\n") if len(line) >= 8)
 
@@ -150,7 +141,8 @@ def _gif(data: bytes) -> Iterator[Piece]:
     yield Text("metadata", "\n".join(said))
 
 
-def _riff(data: bytes) -> Iterator[Piece]:
+def read_riff(data: bytes) -> Iterator[Piece]:
+    """WebP, WAVE and AVI: all chunks but those of picture and sound, and what follows them."""
     place = 12
     said = []
     while place + 8 <= len(data):

@@ -45,7 +45,17 @@ class Trouble:
     score: float = 1.0
 
 
-Piece = Text | Inner | Trouble
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A finding about the file itself, of another detector than that of what was not read."""
+
+    detector: str
+    rule: str
+    name: str = ""
+    score: float = 1.0
+
+
+Piece = Text | Inner | Trouble | Sign
 
 
 class Exceeded(Exception):

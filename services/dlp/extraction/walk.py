@@ -18,8 +18,9 @@ from services.dlp.extraction.archives import BEFORE, FORMATS, STREAMS, read_arch
 from services.dlp.extraction.compound import read_compound
 from services.dlp.extraction.outlook import read_tnef
 from services.dlp.extraction.pdf import read_pdf
-from services.dlp.extraction.pictures import SEEN, read_drawing, read_picture, read_recording
-from services.dlp.extraction.pieces import Budget, Exceeded, Inner, Limits, Piece, Text, Trouble
+from services.dlp.extraction.pictures import SEEN, read_drawing, read_picture
+from services.dlp.extraction.pieces import Budget, Exceeded, Inner, Limits, Piece, Sign, Text, Trouble
+from services.dlp.extraction.recordings import read_recording
 from services.dlp.extraction.rtf import read_rtf
 from services.dlp.extraction.texts import read_text, runs
 from services.dlp.files.kinds import KINDS, Family, Kind
@@ -136,6 +137,8 @@ class _Walk:
             yield from self.inner(piece, place, seen)
         elif isinstance(piece, Trouble):
             yield Hit(UNSCANNABLE, piece.rule, _chain(place.where, piece.name), score=piece.score)
+        elif isinstance(piece, Sign):
+            yield Hit(piece.detector, piece.rule, _chain(place.where, piece.name), score=piece.score)
         elif isinstance(piece, Text):
             yield from self.text(piece, place)
         else:

@@ -649,4 +649,61 @@ PLACES["wav, a comment"] = lambda word: (
     "a.wav",
     b"RIFF" + struct.pack("<I", 12 + 16) + b"WAVELIST" + struct.pack("<I", 16) + word.encode().ljust(16, b"\x00"),
 )
+
+
+def mp3(*tags: tuple[bytes, bytes]) -> bytes:
+    """Tags of ID3 2.3 before a frame of silence."""
+    fields = b"".join(name + struct.pack(">IH", len(body), 0) + body for name, body in tags)
+    size = bytes((len(fields) + 10) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    return b"ID3\x03\x00\x00" + size + fields + bytes(10) + b"\xff\xfb\x90\x00" + bytes(413)
+
+
+def flac(*blocks: tuple[int, bytes]) -> bytes:
+    packed = b"".join(bytes([kind]) + len(body).to_bytes(3, "big") + body for kind, body in blocks)
+    return b"fLaC\x00\x00\x00\x22" + bytes(34) + packed + b"\x81\x00\x00\x00"
+
+
+def vorbis(comment: str) -> bytes:
+    raw = comment.encode()
+    return struct.pack("<I", 1) + b"x" + struct.pack("<II", 1, len(raw)) + raw
+
+
+def atom(name: bytes, *inner: bytes) -> bytes:
+    body = b"".join(inner)
+    return struct.pack(">I", len(body) + 8) + name + body
+
+
+def m4a(title: str) -> bytes:
+    data = atom(b"data", struct.pack(">II", 1, 0), title.encode())
+    listed = atom(b"ilst", atom(b"\xa9nam", data))
+    handler = atom(b"hdlr", bytes(8), b"mdirappl", bytes(9))
+    tags = atom(b"udta", atom(b"meta", bytes(4), handler, listed))
+    return atom(b"ftyp", b"M4A \0\0\0\0") + atom(b"moov", tags) + atom(b"mdat", bytes(64))
+
+
+def element(number: int, *inner: bytes) -> bytes:
+    body = b"".join(inner)
+    raw = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return raw + (0x10000000 | len(body)).to_bytes(4, "big") + body
+
+
+def matroska(*inner: bytes) -> bytes:
+    return element(0x1A45DFA3, element(0x4282, b"webm")) + element(0x18538067, *inner)
+
+
+PLACES["mp3, a short title"] = lambda word: ("a.mp3", mp3((b"TIT2", b"\x01\xff\xfe" + word.encode("utf-16-le"))))
+PLACES["mp3, its cover"] = lambda word: (
+    "a.mp3",
+    mp3((b"APIC", b"\x00image/png\x00\x03front\x00" + png((b"tEXt", b"Title\x00" + word.encode())))),
+)
+PLACES["flac, a comment"] = lambda word: ("a.flac", flac((4, vorbis(f"TITLE={word}"))))
+PLACES["m4a, a title"] = lambda word: ("a.m4a", m4a(word))
+PLACES["webm, a tag"] = lambda word: (
+    "a.webm",
+    matroska(element(0x1254C367, element(0x7373, element(0x67C8, element(0x4487, word.encode()))))),
+)
+PLACES["mkv, an attached archive"] = lambda word: (
+    "a.mkv",
+    matroska(element(0x1941A469, element(0x61A7, element(0x466E, b"x.zip"), element(0x465C, zipped({"x.txt": word}))))),
+)
 PLACES["unknown bytes"] = lambda word: ("a.bin", bytes(range(32)) * 4 + word.encode() + bytes(range(32)) * 4)

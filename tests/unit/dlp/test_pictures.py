@@ -5,6 +5,7 @@ import io
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
@@ -15,6 +16,7 @@ from services.dlp.extraction.tesseract import missing
 from services.dlp.extraction.walk import extract
 from services.dlp.findings import Hit
 from services.dlp.message import File, Found, Passage
+from tests.pictures import photograph
 from tests.unit.dlp import hiding
 
 LANGUAGES = "eng+deu"
@@ -167,3 +169,43 @@ def test_the_confined_process_reads_pictures_as_well() -> None:
         assert "Falcon" in shown(list(extractor([file])))
     finally:
         extractor.close()
+
+
+# --- pictures that carry something ------------------------------------------------------------------------
+
+
+def hidden(photo: Image.Image, share: float) -> Image.Image:
+    """With random bits in the lowest ones of a share of the samples."""
+    chance = np.random.default_rng(5)
+    samples = np.asarray(photo).copy().ravel()
+    places = chance.permutation(samples.size)[: int(share * samples.size)]
+    samples[places] = samples[places] & 0xFE | chance.integers(0, 2, places.size, np.uint8)
+    return Image.fromarray(samples.reshape(np.asarray(photo).shape))
+
+
+def signs(image: Image.Image, kind: str = "PNG") -> dict[str, float]:
+    found = read(saved(image, kind), limits=Limits())
+    return {hit.rule: hit.score for hit in found if isinstance(hit, Hit) and hit.detector == "stego"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_photograph_with_bits_in_it_is_odd_and_one_without_is_not(seed: int) -> None:
+    photo = Image.open(io.BytesIO(photograph(320, 240, seed=seed))).convert("RGB")
+    assert signs(photo) == {}
+    assert signs(hidden(photo, 1.0)) == signs(hidden(photo, 0.4)) == {"lowest-bits": 0.5}
+    assert signs(hidden(photo, 1.0), "BMP") == {"lowest-bits": 0.5}
+
+
+def test_a_screenshot_is_not_odd() -> None:
+    assert signs(picture(*WORDS)) == {}
+
+
+def test_a_text_written_into_the_lowest_bits_is_read() -> None:
+    photo = Image.open(io.BytesIO(photograph(320, 240, seed=9))).convert("RGB")
+    samples = np.asarray(photo).copy().ravel()
+    bits = np.unpackbits(np.frombuffer(b"56:the falcon flies to Heron GmbH at the end of the quarter", np.uint8))
+    samples[: bits.size] = samples[: bits.size] & 0xFE | bits
+    carrier = Image.fromarray(samples.reshape(np.asarray(photo).shape))
+    assert signs(carrier) == {"text-in-lowest-bits": 0.9}
+    found = read(saved(carrier), limits=Limits())
+    assert any("falcon flies" in passage.text for passage in found if isinstance(passage, Passage))
