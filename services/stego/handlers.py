@@ -25,7 +25,7 @@ from secumail.spool.record import Envelope, Recipient, Record, Stage
 from secumail.spool.spool import Spool
 from services.stego import parts
 from services.stego.carrier import Attached, CarrierRefused, MailHeaders, carrier
-from services.stego.hiding import RATES, Rate
+from services.stego.hiding import RATES, Hidden, Rate
 from services.stego.keys import KEY_SIZE
 from services.stego.ports import Library, Pictures, UsedCovers
 
@@ -70,8 +70,11 @@ class Concealment:
         key = secrets.token_bytes(KEY_SIZE)
         try:
             covers = await self._covers(record, envelope, keys, signed)
-            pictures = await self._hidden(record.id, covers, signed, key, _rate(envelope))
+            hidden = await self._hidden([file for _, file in covers], signed, key, _rate(envelope))
+            pictures = [Attached(one.file, one.kind, name) for (name, _), one in zip(covers, hidden, strict=True)]
             mail = carrier(self._headers(record, envelope), pictures, envelope.cover_text)
+            # Last of all that may be refused: a picture that nothing went out in is not used.
+            await self._used.use(record.id, [(one.digest, one.look) for one in hidden])
         except Refused as refused:
             await self._library.give_back(record.id)
             return await self._failed(record, keys, refused.code)
@@ -103,22 +106,18 @@ class Concealment:
             at += size
         return covers
 
-    async def _hidden(
-        self, mail: UUID, covers: Sequence[tuple[str, bytes]], signed: bytes, key: bytes, rate: Rate
-    ) -> list[Attached]:
-        """The pictures with the mail in them, read back and revealed; their covers are noted as used first."""
+    async def _hidden(self, files: Sequence[bytes], signed: bytes, key: bytes, rate: Rate) -> list[Hidden]:
+        """The pictures with the mail in them, read back and revealed."""
 
         def progress(done: int, of: int) -> None:
             telemetry.progress("hidden", done, of)
 
-        files = [file for _, file in covers]
         hidden = await asyncio.to_thread(self._hiding.hide, files, signed, key, rate, progress)
         if sum(len(one.file) for one in hidden) > MAX_PICTURES:
             raise CarrierRefused(
                 "too-large", "The pictures with the mail in them are too large.", "Take smaller ones, or JPEGs."
             )
-        await self._used.use(mail, [(one.digest, one.look) for one in hidden])
-        return [Attached(one.file, one.kind, name) for (name, _), one in zip(covers, hidden, strict=True)]
+        return hidden
 
     async def _failed(self, record: Record, keys: TransitKeys, code: str) -> Advance:
         """The covers do not do: the mail goes to nobody, and the sender is told why."""

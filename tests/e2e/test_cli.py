@@ -273,6 +273,46 @@ def test_the_installed_command_pipes_without_colour_and_fails_with_its_exit_code
     assert b"\x1b" not in done.stdout + done.stderr
 
 
+async def test_a_mail_goes_hidden_in_two_pictures_and_is_revealed_by_commands(office: Office, terminal: Open) -> None:
+    ada, bob = await terminal(await office.member("ada")), await terminal(await office.newcomer())
+    to = (await bob.json("whoami"))["address"]
+    raw = ada.file("mail.eml", mail(f"ada@{office.domain}", to, "The plan", "At nine, by the river.\r\n"))
+    covers = [ada.file("hill.jpg", photograph(1200, 900, "JPEG")), ada.file("sea.png", photograph(500, 400))]
+    worth = await ada.json("covers", "judge", *covers)
+    assert worth["together"]["normal"] > worth["together"]["careful"]
+    pictures = [part for cover in covers for part in ("--cover", cover)]
+    done = await ada("send", raw, *pictures, "--cover-text", "Our two days out", "--wait")
+    assert done.exit_code == 0, done.output
+    (row,) = await bob.json("inbox")
+    shown = (await bob("read", row["id"])).stdout
+    assert "Our two days out" in shown
+    assert "hill.jpg" in shown
+    assert "A picture hides a mail for you" in shown
+    assert "At nine, by the river." in (await bob("read", row["id"], "--reveal")).stdout
+    again = await ada("send", raw, *pictures, "--wait")
+    assert again.exit_code == 1
+    assert "has carried a mail before" in again.stdout
+    assert "one by one" in (await ada("send", raw, raw, *pictures)).stderr
+
+
+async def test_an_administrator_keeps_the_library_that_mails_are_hidden_in(office: Office, terminal: Open) -> None:
+    keeper, ada = await terminal(await office.administrator()), await terminal(await office.member("ada"))
+    me = f"ada@{office.domain}"
+    raw = ada.file("mail.eml", mail(me, me, "The plan", "At nine.\r\n"))
+    pictures = [keeper.file(f"IMG_{number}.png", photograph(500, 400)) for number in range(2)]
+    added = await keeper.json("covers", "add", *pictures)
+    assert "IMG_0.png" in (await keeper("covers", "list")).stdout
+    assert (await keeper("covers", "remove", added[0]["id"][:8])).stdout == "1 removed.\n"
+    assert (await ada("send", raw, "--conceal", "--wait")).exit_code == 0
+    refused = await ada("covers", "list")
+    assert (refused.exit_code, "administrator" in refused.stderr) == (1, True)
+
+    async def used_up() -> bool:
+        return await keeper.json("covers", "list") == []
+
+    await until(used_up)
+
+
 async def test_the_demo_shows_what_becomes_of_five_mails(office: Office, terminal: Open) -> None:
     operator, ada, bob = await terminal(None), await office.member("ada"), await office.member("bob")
     administrator = json.loads((office.home.secrets("auth") / "first_admin.json").read_text())

@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
+import psutil
+
+from secumail.installation.supervisor import Stack
 from tests.e2e.desk import decide, held, lists, opened, until
 from tests.people import Office, Person, mail
 from tests.pictures import photograph
@@ -153,6 +156,27 @@ async def test_without_a_picture_the_organisations_library_gives_one_and_it_is_u
     _, other = await add(photograph(300, 300))
     assert (await keeper.door.delete(f"/covers/{other['id']}", headers=keeper.headers)).status_code == 204
     assert (await keeper.door.delete(f"/covers/{other['id']}", headers=keeper.headers)).status_code == 404
+
+
+async def test_a_mail_arrives_though_the_process_that_hides_it_is_killed(office: Office, stack: Stack) -> None:
+    ada, bob = await office.newcomer(), await office.newcomer()
+    service = psutil.Process(stack.child("stego").pid)
+
+    def at_work() -> list[psutil.Process]:
+        return [child for child in service.children() if "services.stego.worker" in " ".join(child.cmdline())]
+
+    before = {child.pid: child.cpu_times().user for child in at_work()}
+    sent = await hide(ada, bob.address, garden(1000, 800))
+
+    async def busy() -> psutil.Process | None:
+        # In hiding, not just begun: it has spent some time on this mail.
+        return next((c for c in at_work() if c.cpu_times().user > before.get(c.pid, 0.0) + 0.4), None)
+
+    (await until(busy)).kill()
+    assert await state(ada, sent) == ("delivered", None)
+    row = await bob.received(sent["id"])
+    assert (await bob.post(f"/messages/{row['id']}/reveal")).json()["text"] == SECRET
+    assert len(await bob.mails()) == 1
 
 
 async def test_pictures_that_wont_do_come_back_with_the_reason(office: Office) -> None:
