@@ -77,7 +77,7 @@ def embed(canvas: Canvas, keys: Subkeys, body: bytes, header: Callable[[int], by
 
 
 def warm() -> None:
-    """Has the coder compiled, some 1.5 s of CPU: at a process's start, so that no mail waits for it."""
+    """Has the coder compiled, some 2 s of CPU: at a process's start, so that no mail waits for it."""
     noise = permutation.keystream(bytes(32), 0, SMALLEST).astype(np.int16)
     picture = Canvas(noise.reshape(64, 64), "pixels")
     embed(picture, Subkeys(bytes(32), bytes(32), bytes(32)), bytes(8), lambda split: bytes(HEADER_SIZE))
@@ -93,8 +93,8 @@ def read_header(canvas: Canvas, keys: Subkeys) -> bytes:
 
 def read_body(canvas: Canvas, keys: Subkeys, size: int, split: int) -> bytes:
     """`size` bytes of the body, divided as the header says: noise under a wrong key, none where so many can't be."""
-    if canvas.elements.size < max(SMALLEST, 8 * size // 2):
-        return b""
+    if canvas.elements.size < SMALLEST or 8 * size > 2 * canvas.elements.size:
+        return b""  # two layers have two bits an element
     how = Split.decode(split)
     orders = _body_orders(canvas, keys, how.salt)
     flat = canvas.elements.reshape(-1)

@@ -51,8 +51,10 @@ def order(key: bytes, nonce: int, classes: NDArray[np.uint8], left_out: Places) 
     """The places of each class 0, 1, … in a keyed order, without those left out.
 
     classes: the class (at most 6) of each element. Places are sorted by a word of class, 34 keyed bits and index,
-    so that no two words are equal and every sort gives the same order.
+    so that no two words are equal and every sort gives the same order. Raises ValueError beyond MOST.
     """
+    if classes.size > MOST:
+        raise ValueError(f"{classes.size} elements are more than the {MOST} that can be put in order")
     words = keystream(key, nonce, 8 * classes.size).view("<u8")
     words >>= np.uint64(64 - 34)
     words <<= np.uint64(_INDEX_BITS)

@@ -39,6 +39,12 @@ def test_more_than_half_is_not_drawn():
         permutation.draw(KEY, 100, 51)
 
 
+def test_more_than_the_index_has_room_for_is_not_ordered():
+    """Zeros that are nowhere in memory: one byte, looked at 2^27 + 1 times."""
+    with pytest.raises(ValueError, match="more than"):
+        permutation.order(KEY, 0, np.broadcast_to(np.uint8(0), permutation.MOST + 1), NOWHERE)
+
+
 def test_keys_and_nonces_give_orders_of_their_own():
     classed = np.zeros(1000, np.uint8)
     orders = {
