@@ -6,7 +6,7 @@ list, where a forged twin gains nothing but being held.
 """
 
 import hashlib
-from collections.abc import Iterable, Set
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from services.dlp.findings import Hit
@@ -49,17 +49,17 @@ class Attachment:
         return f"attachment {self.index} ({self.name})" if self.name else f"attachment {self.index}"
 
 
-def black_listed(attachments: Iterable[Attachment], hashes: Set[str]) -> tuple[Attachment, ...]:
+def black_listed(attachments: Iterable[Attachment], hashes: Container[str]) -> tuple[Attachment, ...]:
     """Those whose SHA-256 or SHA-1 is among `hashes` (lower-case hex)."""
     return tuple(a for a in attachments if a.sha256 in hashes or a.sha1 in hashes)
 
 
-def known_bad(attachments: Iterable[Attachment], hashes: Set[str]) -> tuple[Hit, ...]:
+def known_bad(attachments: Iterable[Attachment], hashes: Container[str]) -> tuple[Hit, ...]:
     """A hit for each whose SHA-256 or SHA-1 is among `hashes` (lower-case hex), of files known to do harm."""
     return tuple(Hit("danger", "known-bad", str(found)) for found in black_listed(attachments, hashes))
 
 
-def not_listed(attachments: Iterable[Attachment], hashes: Set[str]) -> tuple[Attachment, ...]:
+def not_listed(attachments: Iterable[Attachment], hashes: Container[str]) -> tuple[Attachment, ...]:
     """Those whose SHA-256 is not among `hashes` (lower-case hex). A SHA-1 never lets a file pass.
 
     A listed file covers the files in it. An unlisted one is not redeemed by them: it has room for more.

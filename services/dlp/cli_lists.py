@@ -17,7 +17,7 @@ from secumail.cli.client import Client, logged_in
 from secumail.cli.output import Json, emit, local, pairs, say, tabulate
 from secumail.errors import Refused
 from services.dlp.black_words import words_from_csv
-from services.dlp.lists import Lists, differences, hashes_from_text, hashes_to_text
+from services.dlp.lists import FIELDS, Lists, differences, hashes_from_text, hashes_to_text
 
 lists = typer.Typer(no_args_is_help=True, help="Black words, file hashes, exempt senders.")
 white = typer.Typer(no_args_is_help=True, help="Files that may leave (see `lists mode`), by SHA-256.")
@@ -61,6 +61,12 @@ def show(as_json: Json = False) -> None:
             ("Weight threshold", now.weight_threshold or "off"),
             ("Partners", ", ".join(sorted(now.partner_domains)) or "none"),
             ("Rules", ", ".join(f"{rule.name} ({rule.then})" for rule in now.rules) or "none"),
+            (
+                "Rules of",
+                ", ".join(f"{one.name} ({one.of}, {len(one.rules)})" for one in now.rule_sets) or "nobody else",
+            ),
+            ("Time zone", now.time_zone),
+            ("Ending", ", ".join(f"{end.entry} ({end.list}, {end.until})" for end in now.ends) or "nothing"),
             ("Expressions", ", ".join(one.name for one in now.expressions) or "none"),
         )
     )
@@ -272,9 +278,7 @@ def _digests(hashes: Iterable[str] | None, files: Iterable[Path] | None) -> list
 
 
 def _field(part: str) -> str:
-    return {
-        "white": "white_hashes", "black": "black_hashes", "exempt": "exempt_senders", "partner": "partner_domains",
-    }[part]  # fmt: skip
+    return next(field for name, field in FIELDS.items() if name == part)
 
 
 def _known(part: str) -> None:
@@ -291,7 +295,7 @@ def malformed(error: ValidationError) -> Refused:
 
 
 def _replaced_by_file(name: str, about: str) -> None:
-    @lists.command(name, help=about)
+    @lists.command(name.replace("_", "-"), help=about)
     def replace(file: Annotated[Path, typer.Argument(metavar="FILE.json")], as_json: Json = False) -> None:
         try:
             document = json.loads(file.read_text(encoding="utf-8"))
@@ -301,6 +305,7 @@ def _replaced_by_file(name: str, about: str) -> None:
 
 
 _replaced_by_file("rules", "Replace the ordered rules by those of a file, as `show --json` has them.")
+_replaced_by_file("rule_sets", "Replace the rules of groups and persons: name, of, members, rules of each.")
 _replaced_by_file(
     "expressions", "Replace the organisation's own expressions: name, pattern (RE2), case_sensitive, score."
 )

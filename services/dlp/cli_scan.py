@@ -70,7 +70,7 @@ def _offline(
     extractor = Extractor(processes=1)
     try:
         _, decision = inspect(
-            raw, sender, recipients, Rules.compile(_lists(policy)), own, extractor, today=datetime.now(UTC).date()
+            raw, sender, recipients, Rules.compile(_lists(policy)), own, extractor, now=datetime.now(UTC)
         )
     finally:
         extractor.close()
@@ -137,6 +137,7 @@ def _finding_row(found: dict[str, Any]) -> tuple[str, ...]:
     heavy = found["detector"] == "term-weight"
     weight = f"{found['weight']:.2f}" if found.get("weight") else ""
     sure = f"{found['score']:.0%} sure" if found.get("score", 1) < 1 else ""
+    whose = f" of {found['of']}" if found.get("of") else ""
     limit = f" (from {threshold:g} on)" if threshold else ""
     return (
         f"{found['detector']}: {found['rule']}",
@@ -145,5 +146,5 @@ def _finding_row(found: dict[str, Any]) -> tuple[str, ...]:
         found.get("sample", ""),
         often + ("" if heavy else limit),
         weight + (limit if heavy else "") or sure,
-        f"{found.get('decided_by', 'lists')} (version {found['list_version']})",
+        f"{found.get('decided_by', 'lists')}{whose} (version {found['list_version']})",
     )

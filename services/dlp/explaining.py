@@ -20,7 +20,8 @@ class Finding:
     """One thing found, in one place. For reviewers only: `rule`, `where` and `sample` are content.
 
     `count` occurrences stand at `where`, `total` in the mail. A black word's `threshold` is one of `total`, a
-    heavy term's one of `weight` (W_t), a rule's one of the hits it asked for (`decided_by` names it). Findings about
+    heavy term's one of `weight` (W_t), a rule's one of the hits it asked for (`decided_by` names it, and `of` the group
+    or person whose it is, where it is not the organisation's). Findings about
     attachments have a SHA-256 for `rule`, and no numbers. `sample` is masked; `span` lies in the passage's text.
     """
 
@@ -36,6 +37,7 @@ class Finding:
     score: float | None = None
     span: tuple[int, int] | None = None
     decided_by: str | None = None
+    of: str | None = None
 
 
 def attachment_finding(detector: str, attachment: Attachment, version: int) -> Finding:
@@ -78,6 +80,7 @@ def hit_findings(hits: Sequence[Hit], applied: Applied | None, version: int) -> 
             score=hit.score,
             span=hit.span,
             decided_by=by.rule.name if by else None,
+            of=by.of.name if by and by.of else None,
         )
 
 
@@ -89,6 +92,16 @@ def hit_sentence(hit: Hit) -> str:
         if part
     )
     return f"{capital(the(hit.where))} {HIT_WORDS.get(hit.detector, f'has a finding of {hit.detector}')}: {more}."
+
+
+def rule_sentence(applied: Applied) -> str:
+    """Which rule of whose decided, and which of a group's or a person's were too lax to."""
+    whose = f" of the {applied.of.of} “{applied.of.name}”" if applied.of is not None else ""
+    laxer = (
+        f" The rule “{rule.name}” of the {rule_set.of} “{rule_set.name}” is laxer, and this one may not be relaxed."
+        for rule, rule_set in applied.laxer
+    )
+    return f"So says the rule “{applied.rule.name}”{whose}.{''.join(laxer)}"
 
 
 def place(found: Occurrence, message: Message) -> str:

@@ -1,12 +1,13 @@
 """One mail from its bytes to the decision on it. The service and `secumail scan` do the same."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import date
+from datetime import datetime
 
 from secumail.mailbox.taken_out import without
 from services.dlp import message, policy
 from services.dlp.message import Extract, File, Found, Message
 from services.dlp.policy import Decision, Rules, Verdict
+from services.dlp.rules import UNTIMED
 
 
 class HasFilesError(Exception):
@@ -27,21 +28,21 @@ def inspect(
     extract: Extract,
     roles: Collection[str] = (),
     reasoned: bool = False,
-    today: date = date.min,
+    now: datetime = UNTIMED,
 ) -> tuple[Message, Decision]:
     """Read a mail, let the detectors look at it, decide. Blocks for as long as that takes.
 
     Where attachments are to be taken out, what is left is looked at once more: only if nothing is to be said against
     that does it leave.
     """
-    exempt = rules.exempts(sender)
+    exempt = rules.exempts(sender, now)
 
     def decided(raw: bytes) -> tuple[Message, Decision]:
         read = message.read(raw, _left_closed if exempt else extract)
         hits = () if exempt else rules.detect(read)
         return read, policy.decide(
             read, sender, recipients, rules, domains,
-            hits=hits, roles=roles, size=len(raw), reasoned=reasoned, today=today,
+            hits=hits, roles=roles, size=len(raw), reasoned=reasoned, now=now,
         )  # fmt: skip
 
     def confirmed(verdict: Verdict) -> Verdict:

@@ -5,8 +5,11 @@ rests on.
 """
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping, Set
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
@@ -21,11 +24,14 @@ from pydantic import (
 from services.dlp.black_words import NO_WORDS, Words
 from services.dlp.detectors import expressions as own_expressions
 from services.dlp.detectors.fingerprints import Index
-from services.dlp.rules import DEFAULT, MAX_RULES, Rule
+from services.dlp.rules import DEFAULT, MAX_RULES, Rule, RuleSet, names_once
+from services.dlp.words import fold
 
 MAX_HASHES = 10_000_000
 MAX_SENDERS = 100_000
 MAX_DOMAINS = 10_000
+MAX_SETS = 1000
+MAX_ENDS = 1000
 
 WhiteMode = Literal["strict", "advisory", "off"]
 
@@ -58,13 +64,43 @@ class OwnExpression(BaseModel):
         return own_expressions.OwnExpression(self.name, self.pattern, self.case_sensitive, self.score)
 
 
+ListName = Literal["words", "white", "black", "exempt", "partner"]
+FIELDS: Mapping[ListName, str] = {
+    "words": "words", "white": "white_hashes", "black": "black_hashes", "exempt": "exempt_senders",
+    "partner": "partner_domains",
+}  # fmt: skip
+"""The fields of the lists, by the names that people have for them."""
+
+
+class End(BaseModel):
+    """The last day on which an entry of a list counts; it may be a word, in any spelling that the list takes for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    list: ListName
+    entry: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=320)]
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
+class _Without(Container[str]):
+    """A list without the entries that have ended."""
+
+    entries: Container[str]
+    over: Set[str]
+
+    def __contains__(self, entry: object) -> bool:
+        return entry in self.entries and entry not in self.over
+
+
 class Lists(BaseModel):
     """All lists of one version. As created, without entries, only the default rules (services.dlp.rules) count.
 
     With `white_mode` strict a mail leaves only if the SHA-256 of each attachment is in `white_hashes`: the
     paper's rule, by which an empty list lets nothing attached leave; advisory only remarks on it.
     `black_hashes` takes SHA-1 as well. `weight_threshold` holds a mail if the paper's W_t of a term in a
-    passage reaches it; without it, weights only rank.
+    passage reaches it; without it, weights only rank. `rules` are the organisation's, `rule_sets` those of groups and
+    persons. Days and hours are those of `time_zone` (IANA's name of it); `ends` says which entries count until when.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -78,6 +114,9 @@ class Lists(BaseModel):
     weight_threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     partner_domains: Annotated[frozenset[Domain], Field(max_length=MAX_DOMAINS)] = frozenset()
     rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] = DEFAULT
+    rule_sets: Annotated[tuple[RuleSet, ...], Field(max_length=MAX_SETS)] = ()
+    time_zone: Annotated[str, Field(max_length=64)] = "UTC"
+    ends: Annotated[tuple[End, ...], Field(max_length=MAX_ENDS)] = ()
     expressions: Annotated[tuple[OwnExpression, ...], Field(max_length=own_expressions.MAX_EXPRESSIONS)] = ()
     fingerprints: str = ""
     """Of confidential documents (services.dlp.detectors.fingerprints), base64: they tell no text."""
@@ -96,10 +135,35 @@ class Lists(BaseModel):
 
     @model_validator(mode="after")
     def _each_rule_by_its_name(self) -> Self:
-        names = [rule.name for rule in self.rules]
+        names_once(self.rules)
+        names = [rule_set.name for rule_set in self.rule_sets]
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"two rules are called {twice!r}: a finding must be able to name the one that decided")
+            raise ValueError(f"two sets of rules are called {twice!r}: give each a name of its own")
         return self
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError, LookupError) as error:
+            raise ValueError(f"there is no time zone {name!r}: give one such as Europe/Berlin") from error
+        return name
+
+    def local(self, at: datetime) -> datetime:
+        """A moment by the organisation's clock."""
+        return at.astimezone(ZoneInfo(self.time_zone))
+
+    def over(self, name: ListName, today: date) -> frozenset[str]:
+        """The entries of a list that have ended; words folded."""
+        entries = (end.entry for end in self.ends if end.list == name and today > end.until)
+        return frozenset(map(fold, entries) if name == "words" else entries)
+
+    def counting(self, name: ListName, today: date) -> Container[str]:
+        """The entries of a list (other than words) that count on this day."""
+        entries: Container[str] = getattr(self, FIELDS[name])
+        over = self.over(name, today)
+        return _Without(entries, over) if over else entries
 
     @field_serializer("white_hashes", "black_hashes", "exempt_senders", "partner_domains")
     def _in_order(self, entries: frozenset[str]) -> list[str]:
@@ -139,6 +203,9 @@ def _entries(lists: Lists) -> dict[str, set[str]]:
         "weight threshold": {str(lists.weight_threshold or "off")},
         "partners": set(lists.partner_domains),
         "rules": {f"{n}. {rule.model_dump_json(exclude_defaults=True)}" for n, rule in enumerate(lists.rules, 1)},
+        "sets of rules": {one.model_dump_json(exclude_defaults=True) for one in lists.rule_sets},
+        "time zone": {lists.time_zone},
+        "ends": {f"{end.list}: {end.entry}, until {end.until}" for end in lists.ends},
         "expressions": {one.model_dump_json(exclude_defaults=True) for one in lists.expressions},
         "documents": set(read_fingerprints(lists.fingerprints).documents),
     }

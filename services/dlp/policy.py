@@ -12,10 +12,11 @@ which is a threshold of 1; a threshold that had to be exceeded could not say it.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Literal
 
 from secumail.contracts.events import MOST_TAKEN_OUT
@@ -33,6 +34,7 @@ from services.dlp.explaining import (
     hit_findings,
     hit_sentence,
     place,
+    rule_sentence,
     some,
     the,
     the_word,
@@ -42,9 +44,10 @@ from services.dlp.explaining import (
 from services.dlp.findings import Hit
 from services.dlp.lists import Lists, read_fingerprints
 from services.dlp.message import MAX_DEPTH, MAX_HEADERS, MAX_PARTS, Message, Unreadable
-from services.dlp.rules import Applied, Circumstances, Class
+from services.dlp.rules import UNTIMED, Applied, Circumstances, Class, Recipients
 from services.dlp.sentences import ACCEPTED, ASKED, ENCRYPTED, NOTICE, REFUSED, STRIPPED, WARNING
 from services.dlp.terms import Matcher, Occurrence
+from services.dlp.words import fold
 
 MAX_FINDINGS = 100
 _ATTACHMENT = re.compile(r"(?:name of )?attachment ([0-9]+)\b")
@@ -113,12 +116,15 @@ _UNREADABLE: dict[Unreadable, str] = {
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The lists of one version, ready for use; `matcher` numbers the terms as `words` does, `expressions` are the
-    built-in ones and the organisation's, `documents` the confidential ones."""
+    built-in ones and the organisation's, `documents` the confidential ones, `names` the recipients that rules
+    name; `ask_for_roles`: a rule asks for the sender's."""
 
     lists: Lists
     matcher: Matcher
     expressions: Database
     documents: Index
+    names: frozenset[str]
+    ask_for_roles: bool
 
     @classmethod
     def compile(cls, lists: Lists, before: "Rules | None" = None) -> "Rules":
@@ -127,27 +133,25 @@ class Rules:
         own = tuple(one.value() for one in lists.expressions)
         known = before.matcher if before is not None and lists.words is before.words else None
         matcher = known or Matcher.compile(lists.words.terms)
-        return cls(lists, matcher, _database(own), read_fingerprints(lists.fingerprints))
+        every = tuple(chain(lists.rules, *(rule_set.rules for rule_set in lists.rule_sets)))
+        roles = any(rule.when.roles for rule in every)
+        documents = read_fingerprints(lists.fingerprints)
+        return cls(lists, matcher, _database(own), documents, ordered.names_for(every), roles)
 
     @property
     def words(self) -> Words:
         """The black words, as the matcher numbers them."""
         return self.lists.words
 
-    def exempts(self, sender: str) -> bool:
-        """Whether this sender's mails are not filtered."""
-        return sender.strip().lower() in self.lists.exempt_senders
+    def exempts(self, sender: str, now: datetime) -> bool:
+        """Whether this sender's mails are not filtered at this time."""
+        return sender.strip().lower() in self.lists.counting("exempt", self.lists.local(now).date())
 
     def detect(self, message: Message) -> tuple[Hit, ...]:
         """What the detectors find in a mail, and what reading it found."""
         passages = message.passages
         found = encodings.find(passages), self.expressions.find(passages), self.documents.find(passages)
         return (*message.troubles, *message.dangers, *(hit for hits in found for hit in hits))
-
-    @property
-    def ask_for_roles(self) -> bool:
-        """Whether a rule asks for the sender's roles."""
-        return any(rule.when.roles for rule in self.lists.rules)
 
 
 @lru_cache(maxsize=4)
@@ -197,39 +201,41 @@ def decide(
     roles: Collection[str] = (),
     size: int = 0,
     reasoned: bool = False,
-    today: date = date.min,
+    now: datetime = UNTIMED,
 ) -> Decision:
     """Decide on a mail for every recipient. Pure: no clock, store or network.
 
     `sender` is the address the account was authenticated for, never the mail's From. A recipient is inside if
     the domain after its last "@" is one of `domains`; a subdomain is another domain. `hits` are the detectors', those
-    of reading the mail included; `size` is in bytes. ValueError: no recipients.
+    of reading the mail included; `size` is in bytes; `now` is aware of its zone. ValueError: no recipients.
     """
     if not recipients:
         raise ValueError("a mail without recipients has no verdict: reject it before it is filtered")
     everyone = tuple(range(len(recipients)))
-    if rules.exempts(sender):
+    here = rules.lists.local(now)
+    if rules.exempts(sender, now):
         return Decision((_verdict(everyone, "exempt-sender", "The sender is exempt from filtering."),))
     if message.unreadable is not None:
         found = Finding("unreadable", message.unreadable, rules.lists.version, "mail")
         reason = f"The mail could not be checked. {_UNREADABLE[message.unreadable]}"
         return Decision((_verdict(everyone, "unreadable", reason, (found,)),))
     own = {domain.strip().lower() for domain in domains}
-    classes = [_class(recipient, own, rules.lists.partner_domains) for recipient in recipients]
-    occurrences = rules.matcher.search(message.passages)
-    circumstances = Circumstances(sender, roles, size, reasoned, today)
+    partners = rules.lists.counting("partner", here.date())
+    groups: dict[Recipients, list[int]] = {}
+    for at, recipient in enumerate(recipients):
+        groups.setdefault(ordered.alike(recipient, _class(recipient, own, partners), rules.names), []).append(at)
+    occurrences = tuple(rules.matcher.search(message.passages))
+    circumstances = Circumstances(sender, roles, size, reasoned, here)
     verdicts = []
-    for name in _CLASSES:
-        group = tuple(i for i in everyone if classes[i] == name)
-        if group:
-            applied = ordered.first(rules.lists.rules, hits, circumstances, name)
-            verdict = _judge(message, occurrences, rules, group, _SCOPES[name], hits, applied, reasoned)
-            # Also where a list was quicker to hold it: what needs two reviewers needs them whatever else it is.
-            verdicts.append(replace(verdict, reviewers=applied.rule.reviewers) if applied is not None else verdict)
+    for alike in sorted(groups, key=lambda alike: _CLASSES.index(alike.kind)):
+        applied = ordered.deciding(rules.lists.rules, rules.lists.rule_sets, hits, circumstances, alike)
+        verdict = _judge(message, occurrences, rules, tuple(groups[alike]), alike.kind, hits, applied, circumstances)
+        # Also where a list was quicker to hold it: what needs two reviewers needs them whatever else it is.
+        verdicts.append(replace(verdict, reviewers=applied.rule.reviewers) if applied is not None else verdict)
     return Decision(_together(verdicts))
 
 
-def _class(recipient: str, own: Set[str], partners: Set[str]) -> Class:
+def _class(recipient: str, own: Set[str], partners: Container[str]) -> Class:
     _, at, domain = recipient.strip().lower().rpartition("@")
     if at and domain in own:
         return "inside"
@@ -241,10 +247,10 @@ def _together(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
 
     What counts inside counts outside as well, so the last of equal verdicts says it all.
     """
-    merged: dict[tuple[Action, Code | None], Verdict] = {}
+    merged: dict[tuple[Action, Code | None, tuple[str, ...]], Verdict] = {}
     for verdict in verdicts:
         told = verdict.action != "pass" or verdict.code in TOLD
-        key = (verdict.action, verdict.code if told else None)
+        key = (verdict.action, verdict.code if told else None, verdict.without)
         before = merged.pop(key, None)
         if before is None:
             merged[key] = verdict
@@ -260,20 +266,24 @@ def _judge(
     occurrences: Iterable[Occurrence],
     rules: Rules,
     group: tuple[int, ...],
-    scopes: Set[Scope],
+    kind: Class,
     hits: Sequence[Hit],
     applied: Applied | None,
-    reasoned: bool,
+    circumstances: Circumstances,
 ) -> Verdict:
-    """The verdict for recipients for whom the words of these scopes count.
+    """The verdict for recipients of this kind, for whom this rule applies.
 
     The first rule that holds gives the code; the findings are of all rules, as a release is of the whole
     mail.
     """
-    lists, listed = rules.lists, rules.words
-    black = black_listed(message.attachments, lists.black_hashes)
-    unlisted = () if lists.white_mode == "off" else not_listed(message.attachments, lists.white_hashes)
-    counted = [o for o in occurrences if listed[o.term].scope in scopes]
+    lists, listed, today = rules.lists, rules.words, circumstances.now.date()
+    black = black_listed(message.attachments, lists.counting("black", today))
+    white = lists.counting("white", today)
+    unlisted = () if lists.white_mode == "off" else not_listed(message.attachments, white)
+    over, scopes = lists.over("words", today), _SCOPES[kind]
+    counted = [
+        o for o in occurrences if listed[o.term].scope in scopes and not (over and fold(listed[o.term].term) in over)
+    ]
     words = [o for o in counted if o.total >= listed[o.term].threshold]
     heavy = [o for o in counted if lists.weight_threshold is not None and o.weight >= lists.weight_threshold]
     findings = (
@@ -298,7 +308,7 @@ def _judge(
         )
         return _verdict(group, "term-weight", reason, findings)
     if applied is not None:
-        return _by_rule(message, group, applied, findings, reasoned)
+        return _by_rule(message, group, applied, findings, circumstances.reasoned)
     return _verdict(group, "clean", "No rule of the organisation holds this mail.", findings)
 
 
@@ -306,9 +316,9 @@ def _by_rule(
     message: Message, group: tuple[int, ...], applied: Applied, findings: tuple[Finding, ...], reasoned: bool
 ) -> Verdict:
     """What an ordered rule says. Of a mail that is allowed nothing is noted: that is what the rule is for."""
-    then, name = applied.rule.then, applied.rule.name
+    then = applied.rule.then
     about: Code = _OF_DETECTOR.get(applied.hits[0].detector, "rule") if applied.hits else "rule"
-    reason = some((hit_sentence(hit) for hit in applied.hits), f"So says the rule “{name}”.")
+    reason = some((hit_sentence(hit) for hit in applied.hits), rule_sentence(applied))
     held = Verdict(group, "hold", about, reason, NOTICE[about], findings)
     without = _found_in(message, applied.hits) if then == "strip" else ()
     if then == "hold" or (then == "strip" and not without):

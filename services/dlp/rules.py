@@ -6,10 +6,10 @@ condition that is given must hold; of a condition's alternatives, one) and what 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Annotated, Literal, Self
+from collections.abc import Collection, Iterable, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -19,8 +19,12 @@ MAX_RULES = 1000
 NOTED = 0.5
 """How sure a hit must be to be noted where no rule asks for less: every mail has addresses and numbers in it."""
 
+UNTIMED = datetime(1970, 1, 1, tzinfo=UTC)
+"""For who asks without a clock: rules that begin some day have not begun."""
+
 Class = Literal["inside", "partner", "outside"]
 """Whose the recipient's domain is: the organisation's, a partner's (the lists name them), anybody's."""
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Role = Literal["member", "reviewer", "administrator"]
 Action = Literal["allow", "audit", "tag", "warn", "ask", "encrypt", "strip", "hold", "block"]
 """From lax to strict. allow: pass, no more is said. audit: pass; the findings stand in the sent log. tag: the same,
@@ -53,11 +57,27 @@ class Found(BaseModel):
         return sure if sum(h.count for h in sure) >= self.at_least else ()
 
 
+class Hours(BaseModel):
+    """Hours of the day, from `since` on and before `before`; over midnight where that is the earlier one."""
+
+    model_config = _MODEL
+
+    since: time
+    before: time
+
+    def have(self, at: time) -> bool:
+        """Whether a time of the day is one of them."""
+        if self.since <= self.before:
+            return self.since <= at < self.before
+        return at >= self.since or at < self.before
+
+
 class When(BaseModel):
     """Conditions; what is not given is not asked for.
 
-    `senders`: addresses, or `@domain` for all of a domain. `larger_than`: the mail's size in bytes. `found`: one
-    of these is enough.
+    `senders`, `to`: addresses, or `@domain` for all of a domain. `recipients`: whose domain the recipient's is.
+    `larger_than`: the mail's size in bytes. `days`, `hours`: in the organisation's time zone. `found`: one of these is
+    enough.
     """
 
     model_config = _MODEL
@@ -65,12 +85,17 @@ class When(BaseModel):
     senders: Annotated[tuple[Sender, ...], Field(max_length=1000)] = ()
     roles: tuple[Role, ...] = ()
     recipients: tuple[Class, ...] = ()
+    to: Annotated[tuple[Sender, ...], Field(max_length=1000)] = ()
+    days: tuple[Day, ...] = ()
+    hours: Hours | None = None
     larger_than: Annotated[int, Field(ge=0)] | None = None
     found: Annotated[tuple[Found, ...], Field(max_length=100)] = ()
 
 
 class Rule(BaseModel):
-    """One rule. `reviewers`: how many people have to release what it holds. `until`: the last day (UTC) it counts."""
+    """One rule. `reviewers`: how many people have to release what it holds. `since`, `until`: its first and last day.
+
+    `may_be_relaxed`: a laxer rule of a group or a person goes before it."""
 
     model_config = _MODEL
 
@@ -78,6 +103,8 @@ class Rule(BaseModel):
     when: When = When()
     then: Action
     reviewers: Literal[1, 2] = 1
+    may_be_relaxed: bool = False
+    since: date | None = None
     until: date | None = None
 
     @model_validator(mode="after")
@@ -95,37 +122,127 @@ class Rule(BaseModel):
             raise ValueError(f"the rule {self.name!r} asks for two reviewers, but holds nothing: say then hold")
         return self
 
+    @model_validator(mode="after")
+    def _it_counts_on_some_day(self) -> Self:
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise ValueError(f"the rule {self.name!r} ends on {self.until}, before it begins")
+        return self
+
+    @property
+    def strictness(self) -> tuple[int, int]:
+        """By what is done, then by how many have to agree to a release."""
+        return get_args(Action).index(self.then), self.reviewers
+
+
+def names_once(rules: Sequence[Rule]) -> None:
+    """ValueError where two rules have one name: a finding must be able to name the one that decided."""
+    names = [rule.name for rule in rules]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"two rules are called {twice!r}: a finding must be able to name the one that decided")
+
+
+class RuleSet(BaseModel):
+    """The rules of a group or of a person, in their order. `members`: addresses, or `@domain` for all of a domain."""
+
+    model_config = _MODEL
+
+    name: Name
+    of: Literal["group", "person"]
+    members: Annotated[tuple[Sender, ...], Field(min_length=1, max_length=10_000)]
+    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)]
+
+    @model_validator(mode="after")
+    def _each_rule_by_its_name(self) -> Self:
+        names_once(self.rules)
+        return self
+
+    @model_validator(mode="after")
+    def _a_person_is_one_address(self) -> Self:
+        if self.of == "person" and (len(self.members) > 1 or self.members[0].startswith("@")):
+            raise ValueError(f"the rules {self.name!r} are a person's: name one address, or say of group")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What the rules ask besides hits. `size` in bytes; `roles` of the sender, none for an unknown one; `reasoned`:
-    the sender says why the mail is sent."""
+    the sender says why the mail is sent; `now` in the organisation's time zone."""
 
     sender: str
     roles: Collection[str] = ()
     size: int = 0
     reasoned: bool = False
-    today: date = date.min
+    now: datetime = UNTIMED
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The rule that decided, the hits it rests on, and how many of them it asked for."""
+    """The rule that decided, the hits it rests on, and how many of them it asked for.
+
+    `of`: the set it is from, None for the organisation's own rules. `laxer`: the rules of a group or a person that
+    would have done less, with their sets.
+    """
 
     rule: Rule
     hits: tuple[Hit, ...] = ()
     at_least: int | None = None
+    of: RuleSet | None = None
+    laxer: tuple[tuple[Rule, RuleSet], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Recipients who are alike to the rules: whose domain theirs is, and which names rules have for them."""
+
+    kind: Class
+    names: frozenset[str] = frozenset()
+
+
+def names_for(rules: Iterable[Rule]) -> frozenset[str]:
+    """All addresses and domains of recipients that the rules ask for."""
+    return frozenset(name for rule in rules for name in rule.when.to)
+
+
+def alike(recipient: str, kind: Class, asked_for: Set[str]) -> Recipients:
+    """What the rules see of one recipient; `asked_for` as `names_for` says."""
+    return Recipients(kind, _both(recipient) & asked_for)
+
+
+def deciding(
+    rules: Sequence[Rule],
+    sets: Sequence[RuleSet],
+    hits: Sequence[Hit],
+    circumstances: Circumstances,
+    recipients: Recipients,
+) -> Applied | None:
+    """The rule that decides: the organisation's, unless one of the sender's group, and then of the sender, goes before.
+
+    In each set the first rule that applies is its word. A set's word goes before that of the wider one if it is at
+    least as strict, or if the rule it goes before may be relaxed.
+    """
+    word = first(rules, hits, circumstances, recipients)
+    sender = _both(circumstances.sender)
+    for kind in ("group", "person"):
+        for rule_set in sets:
+            if rule_set.of != kind or sender.isdisjoint(rule_set.members):
+                continue
+            own = first(rule_set.rules, hits, circumstances, recipients)
+            if own is None:
+                continue
+            if word is None or word.rule.may_be_relaxed or own.rule.strictness >= word.rule.strictness:
+                word = replace(own, of=rule_set)
+            else:
+                word = replace(word, laxer=(*word.laxer, (own.rule, rule_set)))
+    return word
 
 
 def first(
-    rules: Sequence[Rule], hits: Sequence[Hit], circumstances: Circumstances, recipients: Class
+    rules: Sequence[Rule], hits: Sequence[Hit], circumstances: Circumstances, recipients: Recipients
 ) -> Applied | None:
-    """The first rule that applies to recipients of this class; None where none does."""
+    """The first rule of one set that applies to these recipients; None where none does."""
     for rule in rules:
         when = rule.when
-        if rule.until is not None and circumstances.today > rule.until:
-            continue
-        if not _general(when, circumstances, recipients):
+        if not _in_time(rule, circumstances.now) or not _general(when, circumstances, recipients):
             continue
         if not when.found:
             return Applied(rule)
@@ -135,13 +252,28 @@ def first(
     return None
 
 
-def _general(when: When, circumstances: Circumstances, recipients: Class) -> bool:
-    sender = circumstances.sender.strip().lower()
-    domain = "@" + sender.rpartition("@")[2]
+def _both(address: str) -> frozenset[str]:
+    """How a rule may name somebody: by the address, or by its domain."""
+    address = address.strip().lower()
+    return frozenset({address, "@" + address.rpartition("@")[2]})
+
+
+def _in_time(rule: Rule, now: datetime) -> bool:
+    today, when = now.date(), rule.when
     return (
-        (not when.senders or sender in when.senders or domain in when.senders)
+        (rule.since is None or today >= rule.since)
+        and (rule.until is None or today <= rule.until)
+        and (not when.days or get_args(Day)[now.weekday()] in when.days)
+        and (when.hours is None or when.hours.have(now.time()))
+    )
+
+
+def _general(when: When, circumstances: Circumstances, recipients: Recipients) -> bool:
+    return (
+        (not when.senders or not _both(circumstances.sender).isdisjoint(when.senders))
         and (not when.roles or not set(when.roles).isdisjoint(circumstances.roles))
-        and (not when.recipients or recipients in when.recipients)
+        and (not when.recipients or recipients.kind in when.recipients)
+        and (not when.to or not recipients.names.isdisjoint(when.to))
         and (when.larger_than is None or circumstances.size > when.larger_than)
     )
 

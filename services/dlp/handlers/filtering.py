@@ -168,10 +168,10 @@ class Filtering:
         *,
         reasoned: bool = False,
     ) -> tuple[Message, Decision]:
-        rules, today = self.rules, datetime.now(UTC).date()
+        rules, now = self.rules, datetime.now(UTC)
 
         def work(extract: Extract) -> tuple[Message, Decision]:
-            return inspect(raw, sender, recipients, rules, self._domains, extract, roles, reasoned, today)
+            return inspect(raw, sender, recipients, rules, self._domains, extract, roles, reasoned, now)
 
         # A large mail, or one whose files another process reads, must not keep the others (and the broker's
         # heartbeat) waiting.

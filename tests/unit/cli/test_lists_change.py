@@ -157,3 +157,37 @@ def test_a_mode_there_is_not_is_refused_with_the_modes_there_are(run: Run, logge
         result = run("lists", "mode", "lax")
     assert result.exit_code == 1
     assert "'strict', 'advisory' or 'off'" in result.stderr
+
+
+def test_an_entry_is_given_an_end_and_loses_it_again(run: Run, logged_in_at: LogIn) -> None:
+    chief = "chief@northwind.example"
+    now = lists(3, exempt_senders=[chief], ends=[{"list": "words", "entry": "falcon", "until": "2026-12-31"}])
+    with answering(now, changed(4)) as server:
+        logged_in_at(server.url)
+        assert run("lists", "until", "exempt", chief.upper(), "2026-11-30").exit_code == 0
+        ends = json.loads(sent(server)[1])["ends"]
+        assert [(end["list"], end["entry"], end["until"]) for end in ends] == [
+            ("words", "falcon", "2026-12-31"), ("exempt", chief, "2026-11-30"),
+        ]  # fmt: skip
+    with answering(now, changed(4)) as server:
+        logged_in_at(server.url)
+        assert run("lists", "until", "words", "falcon").exit_code == 0
+        assert json.loads(sent(server)[1]) == {"ends": []}
+    with answering(now) as server:
+        logged_in_at(server.url)
+        assert "is not on the list" in run("lists", "until", "exempt", "eve@x.example", "2026-11-30").stderr
+        assert "There is no list 'moon'" in run("lists", "until", "moon", "x").stderr
+
+
+def test_rules_of_groups_come_from_a_file_and_a_time_zone_must_exist(
+    run: Run, logged_in_at: LogIn, tmp_path: Path
+) -> None:
+    file = tmp_path / "sets.json"
+    rule = {"name": "quiet", "then": "allow", "when": {"days": ["sat"]}}
+    file.write_text(json.dumps([{"name": "sales", "of": "group", "members": ["@sales.example"], "rules": [rule]}]))
+    with answering(lists(3), changed(4), lists(4)) as server:
+        logged_in_at(server.url)
+        assert run("lists", "rule-sets", str(file)).exit_code == 0
+        (sales,) = json.loads(sent(server)[1])["rule_sets"]
+        assert (sales["name"], sales["members"], sales["rules"][0]["name"]) == ("sales", ["@sales.example"], "quiet")
+        assert "there is no time zone 'Moon'" in run("lists", "time-zone", "Moon").stderr

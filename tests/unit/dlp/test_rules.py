@@ -1,6 +1,6 @@
 """Ordered rules: after the paper's own, the first that applies decides, and it says so."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -19,6 +19,8 @@ from services.dlp.sentences import ASKED, HIT_WORDS, NOTICE, REFUSED, STRIPPED, 
 ADA, BOB = "ada@northwind.example", "bob@northwind.example"
 PAT, EVE = "pat@fabrikam.example", "eve@contoso.example"
 LUNCH = Message(passages=(Passage("body", "lunch at noon"),))
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+"""A Sunday."""
 WITH_ZIP = Message(
     passages=LUNCH.passages,
     attachments=(
@@ -41,14 +43,14 @@ CARDS = Hit("personal-data", "card-bulk", "body", count=20, sample="4…11")
 
 def decided(
     *hits: Hit, rules: tuple[Rule, ...] = DEFAULT, to: tuple[str, ...] = (EVE,), message: Message = LUNCH,
-    roles: tuple[str, ...] = (), size: int = 100, reasoned: bool = False, today: date = date(2026, 11, 22),
+    roles: tuple[str, ...] = (), size: int = 100, reasoned: bool = False, now: datetime = NOON,
     **lists: Any,
 ) -> Decision:  # fmt: skip
     given = Lists.model_validate({"partner_domains": ["fabrikam.example"], "rules": rules, **lists})
     compiled = Rules.compile(given)
     return decide(
         message, ADA, to, compiled, ["northwind.example"],
-        hits=hits, roles=roles, size=size, reasoned=reasoned, today=today,
+        hits=hits, roles=roles, size=size, reasoned=reasoned, now=now,
     )  # fmt: skip
 
 
@@ -160,7 +162,7 @@ WHEN = Rule(
     then="hold",
     until=date(2026, 12, 31),
 )  # fmt: skip
-MET = {"to": (PAT,), "roles": ("member", "reviewer"), "size": 1001, "today": date(2026, 12, 31)}
+MET = {"to": (PAT,), "roles": ("member", "reviewer"), "size": 1001, "now": datetime(2026, 12, 31, 23, 59, tzinfo=UTC)}
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ MET = {"to": (PAT,), "roles": ("member", "reviewer"), "size": 1001, "today": dat
         ((COPY,), {"to": (BOB,)}, False),
         ((COPY,), {"roles": ("member",)}, False),
         ((COPY,), {"size": 1000}, False),
-        ((COPY,), {"today": date(2027, 1, 1)}, False),
+        ((COPY,), {"now": datetime(2027, 1, 1, tzinfo=UTC)}, False),
     ],
 )
 def test_every_condition_that_is_given_must_hold(hits: tuple[Hit, ...], other: dict[str, object], holds: bool) -> None:
