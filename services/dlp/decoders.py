@@ -79,7 +79,7 @@ def respell(text: str) -> str:
 def closed_up(text: str) -> str:
     """What is written one character apart from the other in `text`, moved together, one run to a line."""
     kinds = text.encode("ascii", "replace").translate(_OF_APART)
-    if all(kinds.count(sign) < 6 for sign in _APART_SIGNS):
+    if not any(sign in kinds for sign in _APART_SIGNS):
         return ""
     runs = (run[0][:: len(run[1]) + 1] for run in _APART.finditer(text))
     # Of a line of dashes nothing is to be made.
@@ -267,7 +267,15 @@ def _kinds(**of: bytes) -> bytes:
 
 _UPPER, _LOWER = bytes(range(65, 91)), bytes(range(97, 123))
 _OF_APART = _kinds(w=_UPPER + _LOWER + b"0123456789")
-_APART_SIGNS = tuple((b"w" + b"." * size) * 2 for size in (1, 2, 3))
+# Letters apart from each other; pairs of them with marks between that are apart as well, as in % 6 F % 7 0.
+_APART_SIGNS = tuple(
+    sign
+    for apart in (1, 2, 3)
+    for sign in (
+        (b"w" + b"." * apart) * 4,
+        *(b"w" + b"." * apart + b"w" + b"." * (apart + marks * (apart + 1)) + b"w" for marks in (1, 2, 3)),
+    )
+)
 _OF_BASE64 = _kinds(b=_UPPER + _LOWER + b"0123456789+/_-", s=b" \t\r\n>")
 _OF_NUMBERS = _kinds(x=b"0123456789ABCDEFabcdefxX \t\r\n:,;-")
 _NUMERIC_RUN = re.compile(rb"x{12,}+")

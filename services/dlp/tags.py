@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 # As HTML 13.2.5 reads a tag: a quote quotes only right after "=". Possessive, so a failure costs one pass.
@@ -18,7 +18,6 @@ _TAG = re.compile(
 _ATTRIBUTE = re.compile(r"([^\s=/>\"']++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>\"'][^\s>]*+)))?+")
 _OPENS = re.compile(r"</?[A-Za-z]")
 _RAW_END = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}
-MAX_TAGS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +39,17 @@ class Tag:
         return found
 
 
-def tags(source: str) -> Iterator[Tag]:
-    """The tags in order, at most 200,000; comments and what stands in scripts and styles are passed over."""
+def tags(source: str, names: Container[str] | None = None) -> Iterator[Tag]:
+    """The tags in order, or those with these names; comments and what stands in scripts and styles are passed over."""
     position = 0
-    for _ in range(MAX_TAGS):
-        start = source.find("<", position)
-        if start < 0:
-            return
+    while (start := source.find("<", position)) >= 0:
         position = start + 1
         if match := _TAG.match(source, start):
             position = match.end()
             full_name = match[2].lower()
-            yield Tag(full_name.rpartition(":")[2], match[1] == "/", start, position, match[3])
+            name = full_name.rpartition(":")[2]
+            if names is None or name in names:
+                yield Tag(name, match[1] == "/", start, position, match[3])
             if full_name in _RAW_END and not match[1] and not match[3].endswith("/"):
                 close = _RAW_END[full_name].search(source, position)
                 position = close.start() if close else len(source)

@@ -248,7 +248,10 @@ def spelling(term: str, reading: Reading, start: int, end: int) -> str | None:
         return None
     first, last = int(reading.places[start]), int(reading.places[end - 1]) + 1
     place = first - _lead(term)
-    if place >= 0 and text.startswith(term, place) and not (joined(text, place) or joined(text, place + len(term))):
+    # In ASCII `opens` and `closes` have told already that no word goes on.
+    if (place >= 0 and text.startswith(term, place)) and (
+        text.isascii() or not (joined(text, place) or joined(text, place + len(term)))
+    ):
         return reading.view
     if (reading.view and size < LONG) or _within_word(text, first, last):
         return None

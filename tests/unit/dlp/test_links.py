@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dlp.danger import examine
-from services.dlp.links import lying
+from services.dlp.links import MAX_LINKS, lying
 from services.dlp.message import read
 
 
@@ -77,6 +77,14 @@ def test_hits_are_counted_by_rule_show_little_and_never_hold_a_mail_alone() -> N
     (hit,) = hits
     assert (hit.detector, hit.rule, hit.count, hit.sample) == ("link", "other-host", 3, "evil…")
     assert hit.score < 1
+
+
+def test_links_beyond_the_bound_are_said_to_be_unread() -> None:
+    mail = b"Content-Type: text/html\r\n\r\n" + b'<a href="https://www.northwind.example/">x</a>\r\n' * (MAX_LINKS + 1)
+    assert [(hit.detector, hit.rule, hit.where, hit.score) for hit in read(mail).troubles] == [
+        ("unscannable", "too-many", "body", 1.0)
+    ]
+    assert read(mail[: len(mail) // 2]).troubles == ()
 
 
 def test_the_links_of_a_mail_and_of_a_page_in_a_file_are_looked_at() -> None:
