@@ -11,10 +11,9 @@ from email.headerregistry import AddressHeader
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from itertools import islice
-from typing import Literal
 
 from secumail.errors import Refused
-from services.stego.covers import jpeg, lossless
+from services.stego.terms import JPEG, PNG, Kind
 
 MAIL_LIMIT = 48 * 2**20  # bytes of a mail that is searched for pictures
 PICTURES_LIMIT = 32  # pictures looked at in one mail: each costs a decoding
@@ -49,7 +48,7 @@ class Attached:
     """A picture of the carrier mail: its file, what it is, and the name it goes by."""
 
     file: bytes
-    kind: Literal["png", "jpeg"]
+    kind: Kind
     name: str
 
     def __repr__(self) -> str:
@@ -92,7 +91,7 @@ def images(mail: bytes) -> list[bytes]:
 
 def is_carrier(data: bytes) -> bool:
     """Whether a file is of a kind that we write."""
-    return data.startswith((lossless.PNG, jpeg.JPEG))
+    return data.startswith((PNG, JPEG))
 
 
 def _named(picture: Attached) -> str:

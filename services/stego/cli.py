@@ -18,8 +18,8 @@ from secumail.installation.home import write_private
 from services.stego import parts
 from services.stego.carrier import images, is_carrier
 from services.stego.cli_covers import covers
-from services.stego.hiding import MAXIMUM_WARNING, RATES, Hidden, Judged, Progress, Rate
 from services.stego.keys import KEY_SIZE, from_passphrase
+from services.stego.terms import MAXIMUM_WARNING, RATES, Hidden, Judged, Progress, Rate
 from services.stego.workers import Workers
 
 commands = typer.Typer(no_args_is_help=True)

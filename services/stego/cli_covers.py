@@ -7,7 +7,7 @@ import typer
 
 from secumail.cli.client import logged_in
 from secumail.cli.output import Json, chosen, emit, local, say, short, size, tabulate
-from services.stego.hiding import RATES
+from services.stego.terms import RATES
 
 covers = typer.Typer(no_args_is_help=True, help="The organisation's pictures to hide mails in; each is used once.")
 

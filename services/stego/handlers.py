@@ -25,9 +25,9 @@ from secumail.spool.record import Envelope, Recipient, Record, Stage
 from secumail.spool.spool import Spool
 from services.stego import parts
 from services.stego.carrier import Attached, CarrierRefused, MailHeaders, carrier
-from services.stego.hiding import RATES, Hidden, Rate
 from services.stego.keys import KEY_SIZE
 from services.stego.ports import Library, Pictures, UsedCovers
+from services.stego.terms import RATES, Hidden, Rate
 
 MAX_PICTURES = 24 * 2**20
 """Bytes of pictures that can be revealed at once, so also of those that anything is hidden in."""

@@ -4,59 +4,23 @@ Pure but for time and memory; strangers' pictures are worked on in a process of 
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
 
 from secumail.errors import Refused
 from services.stego import coding, covers, parts
-from services.stego.coding import Survey
+from services.stego.coding import HEADER_SIZE, Survey
 from services.stego.covers import judging
 from services.stego.covers.cover import Cover
-from services.stego.covers.refusals import CoverRefused
 from services.stego.keys import subkeys
-from services.stego.parts import PARTS_LIMIT, Header, NothingHidden, PartsMissing, PartsMixed
-
-Rate = Literal["careful", "normal", "maximum"]
-
-RATES: dict[Rate, float] = {"careful": 0.02, "normal": 0.05, "maximum": 0.4}
-"""Bits an element (a sample; in a JPEG a coefficient that is not zero), at most."""
+from services.stego.parts import Header, NothingHidden, PartsMissing, PartsMixed
+from services.stego.refusals import CoverRefused
+from services.stego.terms import PARTS_LIMIT, RATES, Hidden, Judged, Progress, Rate, alike
 
 PIXELS_LIMIT = 32_000_000
 """Pixels of all covers together: they are in memory at once, since one measure of cost goes over all of them."""
 
-MAXIMUM_WARNING = (
-    "At the maximum rate a trained detector that knows the method finds many of the pictures. "
-    "Take it only where nobody looks."
-)
-
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A picture's worth. `room`: bytes of any payload it carries alone, for each rate; `look`: its perceptual hash."""
-
-    kind: Literal["png", "jpeg"]
-    width: int
-    height: int
-    room: dict[Rate, int]
-    look: int
-    roughness: float
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """A picture that carries a part. `digest` and `look` are the cover's, by which it is known again."""
-
-    file: bytes
-    kind: Literal["png", "jpeg"]
-    digest: bytes
-    look: int
-
-    def __repr__(self) -> str:
-        return f"Hidden({self.kind}, {len(self.file)} bytes)"
+_PART_OVERHEAD = HEADER_SIZE + parts.TAG_SIZE
+"""Bytes that each picture carries besides its piece of the frame."""
 
 
 def judge(file: bytes) -> Judged:
@@ -161,7 +125,7 @@ def _covers(files: Sequence[bytes]) -> list[Cover]:
                 "Give fewer or smaller ones.",
             )
     looks = [judging.look(cover) for cover in given]
-    if any(judging.alike(one, other) for i, one in enumerate(looks) for other in looks[:i]):
+    if any(alike(one, other) for i, one in enumerate(looks) for other in looks[:i]):
         raise CoverRefused(
             "twice", "The same picture, or nearly the same, is given twice.", "Give pictures that differ."
         )
@@ -174,7 +138,7 @@ def _rooms(surveys: Sequence[Survey]) -> dict[Rate, int]:
 
 def _frame_room(surveys: Sequence[Survey], rate: Rate) -> int:
     """Bytes of a frame that fit at this rate over all of the covers' elements."""
-    by_rate = int(RATES[rate] * sum(survey.usable for survey in surveys)) // 8 - len(surveys) * parts.PART_OVERHEAD
+    by_rate = int(RATES[rate] * sum(survey.usable for survey in surveys)) // 8 - len(surveys) * _PART_OVERHEAD
     by_code = sum(survey.room - parts.TAG_SIZE for survey in surveys)
     return max(0, min(by_rate, by_code))
 

@@ -20,11 +20,11 @@ from secumail.contracts.commands.stego import (
 )
 from secumail.directory import Directory
 from secumail.errors import Refused
-from services.stego.covers import judging
-from services.stego.covers.refusals import CoverRefused
 from services.stego.handlers import decoded
 from services.stego.library import LibraryCover
 from services.stego.ports import Library, Pictures, UsedCovers
+from services.stego.refusals import CoverRefused
+from services.stego.terms import alike
 
 
 class KeptCovers:
@@ -54,7 +54,7 @@ class KeptCovers:
         (file,) = decoded((command.image,))
         judged = await asyncio.to_thread(self._pictures.judge, file)
         await self._used.check(hashlib.sha256(file).digest(), judged.look)
-        if any(judging.alike(judged.look, other.judged.look) for other in await self._library.all()):
+        if any(alike(judged.look, other.judged.look) for other in await self._library.all()):
             raise CoverRefused(
                 "twice", "The same picture, or nearly the same, is in the library already.", "Add another one."
             )

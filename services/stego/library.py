@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.stego.covers.refusals import CoverRefused
-from services.stego.hiding import Judged, Rate
-from services.stego.parts import PARTS_LIMIT
+from services.stego.refusals import CoverRefused
+from services.stego.terms import PARTS_LIMIT, Judged, Rate
 
 
 @dataclass(frozen=True)

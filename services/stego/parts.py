@@ -20,12 +20,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from secumail.errors import Refused
-from services.stego.coding import HEADER_SIZE
 from services.stego.keys import derived
+from services.stego.terms import PARTS_LIMIT
 
 PAYLOAD_LIMIT = 64 * 2**20  # bytes before compression, so that a small picture can't unfold into all memory
 SIZE_FLOOR = 256  # bytes; shorter payloads all look alike
-PARTS_LIMIT = 16
 TAG_SIZE = 16
 
 _FRAME = struct.Struct(">?I")
@@ -34,8 +33,6 @@ _NONCE = bytes(12)
 
 FRAME_OVERHEAD = _FRAME.size
 """Bytes of a frame besides its content."""
-PART_OVERHEAD = HEADER_SIZE + TAG_SIZE
-"""Bytes that each picture carries besides its piece of the frame."""
 
 
 class PayloadTooLarge(Refused):
@@ -141,7 +138,7 @@ def message_number(key: bytes, payload: bytes, covers: Iterable[bytes]) -> bytes
 
 
 def seal_header(key: bytes, header: Header) -> bytes:
-    """HEADER_SIZE bytes."""
+    """32 bytes (services.stego.coding.HEADER_SIZE)."""
     packed = _HEADER.pack(header.message, header.split, header.part, header.parts, header.size)
     return AESGCMSIV(derived(key, b"header")).encrypt(_NONCE, packed, None)
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from services.stego.hiding import Hidden, Judged, Progress, Rate
 from services.stego.library import LibraryCover
+from services.stego.terms import Hidden, Judged, Progress, Rate
 
 
 class Pictures(Protocol):

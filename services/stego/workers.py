@@ -15,8 +15,8 @@ from typing import IO, Any
 
 from secumail.errors import Refused
 from services.stego import frames
-from services.stego.covers.refusals import CoverRefused
-from services.stego.hiding import Hidden, Judged, Progress, Rate
+from services.stego.refusals import CoverRefused
+from services.stego.terms import Hidden, Judged, Progress, Rate
 
 WALL = 300.0
 """Seconds a job may take: 16 million pixels in colour took 26 on a core."""

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.stego.adapters.mongodb import StoredLibrary, StoredUsedCovers
-from services.stego.covers.refusals import CoverRefused
-from services.stego.hiding import Judged
+from services.stego.refusals import CoverRefused
+from services.stego.terms import Judged
 from tests.integration.ground import Ground
 from tests.integration.test_indexes import profiled
 

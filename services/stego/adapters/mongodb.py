@@ -16,12 +16,11 @@ from secumail.sealing import stream
 from secumail.sealing.kms import NONCE_BYTES, Scope
 from secumail.store.blobs import BlobRef, Blobs
 from secumail.store.client import Collection, Document, DuplicateKeyError
-from services.stego.covers import judging
-from services.stego.covers.refusals import CoverRefused
-from services.stego.hiding import Judged, Rate
 from services.stego.library import LibraryCover, choose
+from services.stego.refusals import CoverRefused
+from services.stego.terms import LOOK_BYTES, Judged, Rate, alike
 
-_PAIRS = tuple(itertools.combinations(range(judging.LOOK_BYTES), 2))
+_PAIRS = tuple(itertools.combinations(range(LOOK_BYTES), 2))
 _TOKEN = 8  # bytes
 
 
@@ -62,7 +61,7 @@ class StoredUsedCovers:
     async def _alike(self, looks: "_Looks", look: int) -> list[UUID]:
         """The mails that pictures of nearly this look were used for."""
         found = self._used.find({"pairs": {"$in": looks.pairs(look)}}, {"look": 1, "mail": 1})
-        return [d["mail"] async for d in found if judging.alike(look, looks.open(d))]
+        return [d["mail"] async for d in found if alike(look, looks.open(d))]
 
     async def _forget(self, mail: UUID) -> None:
         """What was noted for a mail that goes out in no picture."""
@@ -84,14 +83,14 @@ class _Looks:
 
     def seal(self, id_: bytes, look: int) -> bytes:
         # A nonce from the id, which is a keyed hash of the file: one file has one look.
-        return self._cipher.encrypt(id_[:NONCE_BYTES], look.to_bytes(judging.LOOK_BYTES), id_)
+        return self._cipher.encrypt(id_[:NONCE_BYTES], look.to_bytes(LOOK_BYTES), id_)
 
     def open(self, document: Document) -> int:
         id_ = bytes(document["_id"])
         return int.from_bytes(self._cipher.decrypt(id_[:NONCE_BYTES], bytes(document["look"]), id_))
 
     def pairs(self, look: int) -> list[bytes]:
-        data = look.to_bytes(judging.LOOK_BYTES)
+        data = look.to_bytes(LOOK_BYTES)
         return [hmac.digest(self._pairing, bytes((i, j, data[i], data[j])), "sha256")[:_TOKEN] for i, j in _PAIRS]
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.stego.canvas import Canvas
+from services.stego.terms import Kind
 
 Elements = NDArray[np.int16]
 
@@ -20,7 +20,7 @@ class Cover:
     """
 
     canvas: Canvas
-    kind: Literal["png", "jpeg"]
+    kind: Kind
     width: int
     height: int
     luma: NDArray[np.float32] = field(repr=False)

@@ -16,12 +16,11 @@ import jpeglib
 import numpy as np
 from PIL import Image
 
+from services.stego import refusals
 from services.stego.canvas import Canvas
-from services.stego.covers import refusals
 from services.stego.covers.cover import Cover, Elements
-from services.stego.covers.refusals import PROFILE_LIMIT, CoverRefused
+from services.stego.refusals import PROFILE_LIMIT, CoverRefused
 
-JPEG = b"\xff\xd8\xff"
 SCANS_LIMIT = 64  # a progressive JPEG of libjpeg has ten; each one decodes the whole picture again
 
 # Markers (ISO/IEC 10918-1, table B.1).

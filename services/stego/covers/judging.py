@@ -6,15 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.stego.covers.cover import Cover
-from services.stego.covers.refusals import CoverRefused, jpeg_past
+from services.stego.refusals import CoverRefused, jpeg_past
 
 FLAT_LIMIT = 0.75
 """Share of equal neighbours; two photographs had 0.1 and 0.2, two diagrams 0.8 and 0.9."""
 BUSY_MINIMUM = 2.0
 """Coefficients other than zero in a block beside its mean: a blue sky at quality 75 has about one."""
-LOOK_BYTES = 8
-ALIKE = 6
-"""Bits of 64 in which two looks may differ and still be one picture: scaled, recompressed, brightened a little."""
 
 _CROP, _SMALL_CROP = 512, 224
 _STEPS = range(1, 25)
@@ -53,11 +50,6 @@ def look(cover: Cover) -> int:
     waves = _cosines(32)[1:9] @ small @ _cosines(32)[1:9].T
     bits = (waves > np.median(waves)).reshape(-1)
     return int.from_bytes(np.packbits(bits).tobytes())
-
-
-def alike(one: int, other: int) -> bool:
-    """Whether two looks are of the same picture."""
-    return (one ^ other).bit_count() <= ALIKE
 
 
 def _was_jpeg(grey: Floats) -> bool:

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin
 
+from services.stego import refusals
 from services.stego.canvas import Canvas
-from services.stego.covers import refusals
 from services.stego.covers.cover import Cover, Elements
-from services.stego.covers.refusals import PROFILE_LIMIT, CoverRefused
+from services.stego.refusals import PROFILE_LIMIT, CoverRefused
+from services.stego.terms import PNG
 
-PNG = b"\x89PNG\r\n\x1a\n"
 # Signature, first chunk's length, "IHDR", width, height, bit depth, colour type (W3C PNG, section 11.2.1).
 _PNG_HEADER = struct.Struct(">8sI4sIIBB")
 _INDEXED = 3

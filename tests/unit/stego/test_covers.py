@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin
 
-from services.stego import covers
-from services.stego.covers import judging, refusals
-from services.stego.covers.refusals import CoverRefused
+from services.stego import covers, refusals
+from services.stego.covers import judging
+from services.stego.refusals import CoverRefused
 from tests.pictures import encoded, textured
 
 # First row, first column, row step and column step of each pass of an interlaced PNG (W3C PNG, section 8.1).

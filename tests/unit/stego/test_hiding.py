@@ -14,9 +14,10 @@ from PIL import Image
 
 from secumail.errors import Refused
 from services.stego import hiding, parts
-from services.stego.covers.refusals import CoverRefused
 from services.stego.keys import KEY_SIZE, from_passphrase, subkeys
 from services.stego.parts import Header, NothingHidden, PartsMissing, PartsMixed, PayloadTooLarge
+from services.stego.refusals import CoverRefused
+from services.stego.terms import PARTS_LIMIT
 from tests.pictures import encoded, photograph, textured
 
 KEY, OTHER = bytes(range(32)), bytes(32)
@@ -178,7 +179,7 @@ def refused(*files: bytes) -> str:
 
 def test_covers_that_wont_do_together_are_refused():
     assert refused() == "covers-number"
-    assert refused(*[PNG] * (parts.PARTS_LIMIT + 1)) == "covers-number"
+    assert refused(*[PNG] * (PARTS_LIMIT + 1)) == "covers-number"
     assert refused(PNG, THIRD, PNG) == "cover-twice"
     assert refused(PNG, encoded(np.array(Image.open(io.BytesIO(PNG))), "JPEG", quality=90)) == "cover-twice"
     assert refused(PNG, JPEG[:2000]) == "cover-damaged"

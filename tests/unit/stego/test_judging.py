@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from services.stego import covers
+from services.stego import covers, terms
 from services.stego.covers import judging
-from services.stego.covers.refusals import CoverRefused
+from services.stego.refusals import CoverRefused
 from tests.pictures import encoded, textured
 
 PHOTOGRAPH = textured(300, 400, seed=11)
@@ -70,17 +70,17 @@ def test_one_picture_looks_alike_in_all_its_versions(other):
         "brighter": encoded(np.clip(PHOTOGRAPH.astype(int) + 9, 0, 255).astype(np.uint8)),
         "grey": encoded(np.array(image.convert("L"))),
     }
-    assert judging.alike(look(encoded(PHOTOGRAPH)), look(versions[other]))
+    assert terms.alike(look(encoded(PHOTOGRAPH)), look(versions[other]))
 
 
 def test_other_pictures_look_different():
     looks = [look(encoded(textured(200, 260, seed=seed))) for seed in range(40)]
-    assert not any(judging.alike(a, b) for i, a in enumerate(looks) for b in looks[:i])
+    assert not any(terms.alike(a, b) for i, a in enumerate(looks) for b in looks[:i])
 
 
-@given(st.integers(0, 2**64 - 1), st.sets(st.integers(0, 63), max_size=judging.ALIKE))
+@given(st.integers(0, 2**64 - 1), st.sets(st.integers(0, 63), max_size=terms.ALIKE))
 def test_looks_that_are_alike_have_two_bytes_in_common(one, flipped):
     """What the memory of used covers finds them by."""
     other = one ^ sum(1 << bit for bit in flipped)
-    pairs = zip(one.to_bytes(judging.LOOK_BYTES), other.to_bytes(judging.LOOK_BYTES), strict=True)
+    pairs = zip(one.to_bytes(terms.LOOK_BYTES), other.to_bytes(terms.LOOK_BYTES), strict=True)
     assert sum(a == b for a, b in pairs) >= 2

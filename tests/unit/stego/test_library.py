@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.stego.covers.refusals import CoverRefused
-from services.stego.hiding import Judged
 from services.stego.library import LibraryCover, choose
+from services.stego.refusals import CoverRefused
+from services.stego.terms import Judged
 
 
 def cover(room: int) -> LibraryCover:
