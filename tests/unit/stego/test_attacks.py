@@ -12,7 +12,7 @@ from PIL import Image
 from services.stego.canvas import Canvas
 from services.stego.coding import HEADER_SIZE, embed, read_body
 from services.stego.keys import subkeys
-from tests.unit.stego import attacks
+from tests.unit.stego import attacks, replacement
 from tests.unit.stego.attacks import Ensemble, Pixels, area, error, found
 
 SIDE = 128
@@ -62,22 +62,6 @@ def hidden(pixels: Pixels, bits: int, number: int) -> Pixels:
     return elements.astype(np.uint8)
 
 
-def replaced(pixels: Pixels, bits: int, number: int) -> Pixels:
-    """The last bits of pixels drawn at random are the message."""
-    chance = np.random.default_rng(number)
-    stego = pixels.copy().reshape(-1)
-    places = chance.permutation(stego.size)[:bits]
-    stego[places] = stego[places] & 254 | chance.integers(0, 2, bits, np.uint8)
-    return stego.reshape(pixels.shape)
-
-
-def replaced_in_rows(pixels: Pixels, bits: int, number: int) -> Pixels:
-    """The last bits are the message, from the first pixel on."""
-    stego = pixels.copy().reshape(-1)
-    stego[:bits] = stego[:bits] & 254 | np.random.default_rng(number).integers(0, 2, bits, np.uint8)
-    return stego.reshape(pixels.shape)
-
-
 @pytest.fixture(scope="module")
 def covers() -> list[Pixels]:
     return photographed() + [rendered(number) for number in range(64)]
@@ -100,14 +84,14 @@ ESTIMATES = [attacks.rs, attacks.sample_pairs, attacks.weighted_stego]
 
 
 @pytest.mark.parametrize("attack", ESTIMATES)
-@pytest.mark.parametrize("way", [replaced, replaced_in_rows])
+@pytest.mark.parametrize("way", [replacement.at_random, replacement.in_rows])
 def test_the_attacks_find_replaced_last_bits(covers, attack, way):
     assert found(measured(attack, covers), measured(attack, stegos(covers, way, 0.2))) > 0.9
 
 
 @pytest.mark.parametrize("attack", ESTIMATES)
 def test_the_attacks_tell_how_much_was_replaced(covers, attack):
-    assert np.median(measured(attack, stegos(covers, replaced, 0.4))) == pytest.approx(0.4, abs=0.05)
+    assert np.median(measured(attack, stegos(covers, replacement.at_random, 0.4))) == pytest.approx(0.4, abs=0.05)
     assert np.median(measured(attack, covers)) == pytest.approx(0, abs=0.02)
 
 
@@ -128,7 +112,7 @@ def test_a_trained_classifier_finds_replaced_bits_far_better_than_a_hidden_mail(
         learnt = Ensemble.trained(before[half], after[half], learners=31, dimensions=60)
         return error(learnt.scores(before[~half]), learnt.scores(after[~half]))
 
-    assert missed(stegos(covers, replaced, 0.1)) < 0.2
+    assert missed(stegos(covers, replacement.at_random, 0.1)) < 0.2
     assert missed(ours[0.1]) > 0.25
 
 

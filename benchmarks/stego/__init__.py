@@ -1,0 +1,1 @@
+"""What benchmarks/stego_detection.py is made of."""
