@@ -10,13 +10,15 @@ from secumail.cli.client import logged_in
 from secumail.cli.output import Json, emit, say
 from secumail.errors import Refused
 from services.dlp.cli_lists import put, read
-from services.dlp.detectors.fingerprints import Fingerprints, Index, register
+from services.dlp.detectors.binaries import with_chunks
+from services.dlp.detectors.fingerprints import Fingerprints, Index
 from services.dlp.extraction.child import Extractor
+from services.dlp.extraction.tesseract import LANGUAGES, missing
 from services.dlp.findings import Hit
 from services.dlp.lists import read_fingerprints, write_fingerprints
-from services.dlp.message import File, Passage
+from services.dlp.message import Chunks, File, Passage
 
-documents = typer.Typer(no_args_is_help=True, help="Confidential documents, found by any excerpt of 63 letters.")
+documents = typer.Typer(no_args_is_help=True, help="Confidential documents, found by any excerpt.")
 
 Documents = Annotated[list[Path], typer.Argument(metavar="FILE...", exists=True, dir_okay=False)]
 Names = Annotated[list[str], typer.Argument(metavar="NAME...")]
@@ -24,8 +26,11 @@ Names = Annotated[list[str], typer.Argument(metavar="NAME...")]
 
 @documents.command("add")
 def documents_add(files: Documents, as_json: Json = False) -> None:
-    """Hold mails with an excerpt of these documents (63 letters and digits or more). Their text does not leave here."""
-    extractor = Extractor(processes=1)
+    """Hold mails with an excerpt of these documents: 63 letters and digits of a text, about 16 KB of any other file.
+
+    The documents do not leave here. The words in pictures are read where tesseract is installed.
+    """
+    extractor = Extractor(processes=1, wall=300, languages="" if missing(LANGUAGES) else LANGUAGES)
     try:
         registered = [_fingerprints(path, extractor) for path in files]
     finally:
@@ -58,8 +63,9 @@ def _fingerprints(path: Path, extractor: Extractor) -> Fingerprints:
     texts = [one.text for one in found if isinstance(one, Passage)]
     if any(isinstance(one, Hit) and one.detector == "unscannable" and one.score == 1 for one in found):
         raise Refused("document-unread", f"{path} can't be read completely.", "Save it as text, PDF or docx.")
+    chunks = [one.hashes for one in found if isinstance(one, Chunks)]
     try:
-        return register(path.name, texts)
+        return with_chunks(path.name, texts, chunks)
     except ValueError as error:
         raise Refused("document-too-short", f"{path}: {error}.", "Add words instead.") from error
 

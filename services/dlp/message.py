@@ -95,6 +95,8 @@ class Message:
     """What could not be read, and why (detector "unscannable"). Below a score of 1 it is what nobody reads."""
     dangers: tuple[Hit, ...] = ()
     """What else the extractor found about the files: types that lie, active content."""
+    chunks: tuple["Chunks", ...] = ()
+    """Of the files that are no text, and of those in them."""
 
     @property
     def waits(self) -> bool:
@@ -118,7 +120,15 @@ class File:
     alternative: Alternative = None
 
 
-Found = Passage | Attachment | Hit
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """What is needed to find a changed copy of a file that is no text (services.dlp.files.chunks)."""
+
+    where: str
+    hashes: tuple[int, ...]
+
+
+Found = Passage | Attachment | Hit | Chunks
 Extract = Callable[[Sequence[File]], Iterable[Found]]
 """Reads the files of one mail, within limits for all of them. Never raises; what it cannot read is a Hit."""
 
@@ -157,6 +167,7 @@ def read(raw: bytes, extract: Extract = unread) -> Message:
         tuple(sorted(reading.attachments, key=lambda attachment: attachment.index)),
         troubles=tuple(hit for hit in hits if hit.detector == "unscannable"),
         dangers=tuple(hit for hit in hits if hit.detector != "unscannable"),
+        chunks=tuple(reading.chunks),
     )
 
 
@@ -215,6 +226,7 @@ class _Reading:
         self.attachments: list[Attachment] = []
         self.files: list[File] = []
         self.hits: list[Hit] = []
+        self.chunks: list[Chunks] = []
         self.alternatives = count(1)
 
     def read_mail(self, mail: Mime, within: str, alternative: Alternative) -> str:
@@ -315,6 +327,8 @@ class _Reading:
             self.passages.append(found)
         elif isinstance(found, Attachment):
             self.attachments.append(found)
+        elif isinstance(found, Chunks):
+            self.chunks.append(found)
         else:
             self.hits.append(found)
 

@@ -23,7 +23,7 @@ from secumail.contracts.events import MOST_TAKEN_OUT
 from services.dlp import rules as ordered
 from services.dlp.attachments import black_listed, not_listed
 from services.dlp.black_words import Scope, Words
-from services.dlp.detectors import encodings
+from services.dlp.detectors import binaries, encodings
 from services.dlp.detectors.database import Database
 from services.dlp.detectors.expressions import OwnExpression, database
 from services.dlp.detectors.fingerprints import Index
@@ -150,8 +150,9 @@ class Rules:
     def detect(self, message: Message) -> tuple[Hit, ...]:
         """What the detectors find in a mail, and what reading it found."""
         passages = message.passages
-        found = encodings.find(passages), self.expressions.find(passages), self.documents.find(passages)
-        return (*message.troubles, *message.dangers, *(hit for hits in found for hit in hits))
+        texts = encodings.find(passages), self.expressions.find(passages), self.documents.find(passages)
+        files = binaries.find(self.documents, message.chunks)
+        return (*message.troubles, *message.dangers, *(hit for hits in texts for hit in hits), *files)
 
 
 @lru_cache(maxsize=4)

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from secumail.settings import Settings as KernelSettings
+from services.dlp.extraction.tesseract import LANGUAGES
 
 Queue = Literal["mail.submitted", "mail.set-aside"]
 
@@ -17,7 +18,7 @@ class Settings(KernelSettings):
     """Days after which a held mail that nobody decided on is refused, and its sender told."""
     queues: Annotated[frozenset[Queue], NoDecode] = frozenset({"mail.submitted", "mail.set-aside"})
     """What this process takes. Mails whose pictures must be read wait in the second, and are scaled by themselves."""
-    picture_languages: str = Field(default="eng+deu", pattern=r"^([A-Za-z_]+(\+[A-Za-z_]+)*)?$")
+    picture_languages: str = Field(default=LANGUAGES, pattern=r"^([A-Za-z_]+(\+[A-Za-z_]+)*)?$")
     """In which words in pictures are looked for, as tesseract names them. Empty: pictures are noted and not read."""
     picture_readers: int = Field(default=1, ge=1, le=64)
     """Mails whose pictures this process reads at once."""

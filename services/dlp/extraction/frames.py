@@ -9,10 +9,10 @@ from typing import Any
 from secumail.confined import Broken
 from services.dlp.attachments import Attachment
 from services.dlp.findings import Hit
-from services.dlp.message import File, Found, Passage
+from services.dlp.message import Chunks, File, Found, Passage
 
-_KINDS: dict[str, type[Passage] | type[Attachment] | type[Hit]] = {
-    kind.__name__: kind for kind in (Passage, Attachment, Hit)
+_KINDS: dict[str, type[Passage] | type[Attachment] | type[Hit] | type[Chunks]] = {
+    kind.__name__: kind for kind in (Passage, Attachment, Hit, Chunks)
 }
 
 
@@ -42,6 +42,8 @@ def found_of(told: Any) -> Found:
         for pair in ("alternative", "span"):
             if pair in told:
                 told[pair] = _pair(told[pair])
+        if "hashes" in told:
+            told["hashes"] = tuple(map(int, told["hashes"]))
         return kind(**told)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Broken from error

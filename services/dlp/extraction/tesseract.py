@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 
+LANGUAGES = "eng+deu"
+"""Of who is told no others."""
 TESSERACT = shutil.which("tesseract") or "tesseract"
 
 

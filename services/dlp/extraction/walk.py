@@ -23,10 +23,11 @@ from services.dlp.extraction.pieces import Budget, Exceeded, Inner, Limits, Piec
 from services.dlp.extraction.recordings import read_recording
 from services.dlp.extraction.rtf import read_rtf
 from services.dlp.extraction.texts import read_text, runs
+from services.dlp.files.chunks import chunk_hashes
 from services.dlp.files.kinds import KINDS, Family, Kind
 from services.dlp.files.types import is_text, kind_of, zip_end
 from services.dlp.findings import Hit
-from services.dlp.message import File, Found, Passage
+from services.dlp.message import Chunks, File, Found, Passage
 
 Examine = Callable[[str, str, bytes], Iterable[Hit]]
 """(name, declared type, bytes) -> what is dangerous about a file, and where its name or type lies."""
@@ -88,7 +89,16 @@ class _Walk:
     def top(self, file: File) -> Iterator[Found]:
         place = _Place(file.where, 0, file.index, file.alternative)
         yield from self.dangers(file.name, file.media_type, file.data, file.where)
+        yield from self.chunks(file.name, file.media_type, file.data, file.where)
         yield from self.file(file.name, file.media_type, file.data, place, known=file.known)
+
+    def chunks(self, name: str, media_type: str, data: bytes, where: str) -> Iterator[Chunks]:
+        """Of a file that is no text, in which excerpts are found by their letters, and no archive of others."""
+        kind = kind_of(name, media_type, data)
+        if kind.container in ("text", "zip") or kind.family is Family.ARCHIVE:
+            return
+        if hashes := chunk_hashes(data):
+            yield Chunks(where, hashes)
 
     def dangers(self, name: str, media_type: str, data: bytes, where: str) -> Iterator[Hit]:
         if self.examine is not None:
@@ -182,6 +192,7 @@ class _Walk:
             name = _shown(piece.name)
             yield Attachment.of(place.index, piece.data, "", name, within=place.where)
             yield from self.dangers(name, "", piece.data, deeper.where)
+            yield from self.chunks(name, "", piece.data, deeper.where)
         yield from self.file(piece.name, "", piece.data, deeper, expected=piece.expected, seen=seen)
 
     def text(self, piece: Text, place: _Place) -> Iterator[Passage]:
@@ -233,9 +244,11 @@ class _Walk:
             yield replace(attachment, index=place.index, within=within)
         for hit in (*read.troubles, *read.dangers):
             yield replace(hit, where=_chain(place.where, hit.where))
+        yield from (replace(chunks, where=_chain(place.where, chunks.where)) for chunks in read.chunks)
 
     def top_of_mail(self, file: File, depth: int) -> Iterator[Found]:
         yield from self.dangers(file.name, file.media_type, file.data, file.where)
+        yield from self.chunks(file.name, file.media_type, file.data, file.where)
         place = _Place(file.where, depth, file.index, file.alternative)
         yield from self.file(file.name, file.media_type, file.data, place, known=file.known)
 

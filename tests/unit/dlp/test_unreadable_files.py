@@ -25,7 +25,7 @@ from services.dlp.extraction.child import Extractor
 from services.dlp.extraction.pieces import Limits
 from services.dlp.extraction.walk import extract
 from services.dlp.findings import Hit
-from services.dlp.message import File, Found, Passage
+from services.dlp.message import Chunks, File, Found, Passage
 from tests.unit.dlp import hiding
 
 MB = 1 << 20
@@ -283,7 +283,7 @@ def test_any_bytes_are_walked_without_a_fault(data: st.DataObject) -> None:
         bad[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=6))
         bad = bad or bytearray(b"x")
     for found in extract([a_file(bytes(bad), name)], Limits(total=16 * MB, seconds=3)):
-        assert isinstance(found, Passage | Attachment | Hit)
+        assert isinstance(found, Passage | Attachment | Hit | Chunks)
 
 
 # --- the process ------------------------------------------------------------------------------------------
