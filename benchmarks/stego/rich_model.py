@@ -37,7 +37,7 @@ RESIDUALS = (
 )
 
 
-@numba.njit(cache=True)
+@numba.njit
 def _counted(values, vertical):
     height, width = values.shape
     counts = np.zeros((2, 625), np.int64)  # two, so that equal neighbours don't wait for each other
