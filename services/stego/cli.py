@@ -18,7 +18,7 @@ from secumail.installation.home import write_private
 from services.stego import parts
 from services.stego.carrier import images, is_carrier
 from services.stego.cli_covers import covers
-from services.stego.keys import KEY_SIZE, from_passphrase
+from services.stego.keys import KEY_SIZE, PASSPHRASE_MINIMUM, from_passphrase
 from services.stego.terms import MAXIMUM_WARNING, RATES, Hidden, Judged, Progress, Rate
 from services.stego.workers import Workers
 
@@ -88,7 +88,7 @@ def hide(
     """Hide a file in pictures. A key is made where the key file is not there; take one key for one file."""
     payload, files = given.read_bytes(), [path.read_bytes() for path in cover]
     made = key_file is not None and not key_file.exists()
-    key = secrets.token_bytes(KEY_SIZE) if made else _key(key_file, passphrase_stdin)
+    key = secrets.token_bytes(KEY_SIZE) if made else _key(key_file, passphrase_stdin, PASSPHRASE_MINIMUM)
     _check_place(cover, out)
     with closing(Workers()) as workers, _bar("hiding", len(files)) as progress:
         hidden = workers.hide(files, payload, key, rate, progress)
@@ -131,13 +131,17 @@ def reveal(
         say(f"{size(len(payload))} revealed into {out}.")
 
 
-def _key(path: Path | None, passphrase: bool) -> bytes:
+def _key(path: Path | None, passphrase: bool, shortest: int = 1) -> bytes:
     if (path is None) is not passphrase:
         raise Refused("no-key", "A key file or a passphrase is needed, not both.", "--key-file or --passphrase-stdin.")
     if path is None:
         given = sys.stdin.readline().rstrip("\r\n")
-        if not given:
-            raise Refused("no-passphrase", "The passphrase is empty.", "Give it by a pipe, on one line.")
+        if len(given) < shortest:
+            raise Refused(
+                "passphrase-short",
+                f"The passphrase has {len(given)} characters; at least {shortest} are needed.",
+                "Give several words by a pipe, on one line.",
+            )
         return from_passphrase(given)
     try:
         key = base64.b64decode(path.read_text().strip(), validate=True)

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_SIZE = 32  # bytes
+PASSPHRASE_MINIMUM = 12  # characters
 
 _FORMAT = b"SecuMail stego 2 "
 # RFC 9106, section 4, the second recommended option: three passes over 64 MiB in four lanes.
@@ -51,8 +52,8 @@ def derived(key: bytes, use: bytes, message: bytes = b"", part: int = 0) -> byte
 def from_passphrase(passphrase: str) -> bytes:
     """The stego key of a passphrase, as UTF-8, by Argon2id (RFC 9106): some 0.2 s and 64 MiB for each guess.
 
-    The salt is the format's own: a random one would have to stand in the picture in clear, where nothing may. What
-    a list of keys made beforehand saves a guesser is small beside trying each key on each picture.
+    The salt is the format's own: a random one would have to stand in the picture in clear, where nothing may. So a
+    list of keys can be made beforehand for all pictures: a passphrase has to be long (PASSPHRASE_MINIMUM).
     """
     return Argon2id(salt=_FORMAT, length=KEY_SIZE, iterations=_PASSES, lanes=_LANES, memory_cost=_MEMORY_KIB).derive(
         passphrase.encode()

@@ -108,8 +108,8 @@ def test_what_is_asked_wrongly_is_said_before_any_work(run: Run, covers: Path, t
     assert "A key file or a passphrase is needed, not both." in both.stderr
     neither = run("stego", "reveal", str(covers / "hill.png"), "--out", str(tmp_path / "got"))
     assert "A key file or a passphrase is needed, not both." in neither.stderr
-    empty = hide(run, covers, tmp_path, "--passphrase-stdin", given="\n")
-    assert "The passphrase is empty." in empty.stderr
+    short = hide(run, covers, tmp_path, "--passphrase-stdin", given="blue herons\n")
+    assert "The passphrase has 11 characters; at least 12 are needed." in short.stderr
     (tmp_path / "other").write_text("not a key")
     no_key = run("stego", "reveal", str(covers / "sea.jpg"), "--key-file", str(tmp_path / "other"), "--out", "got")
     assert f"{tmp_path / 'other'} holds no stego key." in no_key.stderr
