@@ -33,9 +33,6 @@ Answerer = Callable[[Any, UUID | None], Awaitable[Reply]]
 Signers = Callable[[UUID], Awaitable[Ed25519PublicKey | None]]
 Heard = Callable[[str, str, str], None]
 
-PATIENCE = 15.0
-"""Seconds an asker waits."""
-
 
 class Asking:
     """The asking side: the gateway's. One exclusive queue for answers, one for events."""
@@ -79,7 +76,7 @@ class Asking:
     async def ask(self, command: Command, reply: type[R], actor: Actor | None = None) -> R:
         """The answer to a command; raises the Refused it was refused with, or one for an answer that never came."""
         to = command.name.split(".", 1)[0]
-        asked = await letters.ask(self._transport, to, command.name, command.model_dump_json(), PATIENCE, actor)
+        asked = await letters.ask(self._transport, to, command.name, command.model_dump_json(), command.patience, actor)
         id_ = str(asked.letter.id)
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[id_] = future
@@ -95,7 +92,7 @@ class Asking:
                     reply_to=self._replies,
                     persistent=False,
                 )
-            body = await asyncio.wait_for(future, PATIENCE)
+            body = await asyncio.wait_for(future, command.patience)
         except TimeoutError as error:
             raise Refused(
                 "no-answer", f"The {to} service did not answer in time.", "Try again in a minute.", 503

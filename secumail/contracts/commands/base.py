@@ -20,10 +20,12 @@ class Done(Reply):
 
 
 class Command(BaseModel):
-    """Root of all questions. `name` is `<service>.<verb>`; `reply` the model of the answer."""
+    """Root of all questions. `name` is `<service>.<verb>`; `reply` the model of the answer; `patience` the seconds
+    that are waited for it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: ClassVar[str]
     reply: ClassVar[type[Reply]] = Done
+    patience: ClassVar[float] = 15.0
     version: Literal[1] = 1

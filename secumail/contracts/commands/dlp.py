@@ -86,6 +86,7 @@ class GetWords(Command):
 
     name: ClassVar[str] = "dlp.get-words"
     reply: ClassVar[type[Reply]] = WordsReply
+    patience: ClassVar[float] = 60.0
     number: int | None = None
     form: WordsForm = "csv"
 
@@ -95,6 +96,7 @@ class PutWords(Command):
 
     name: ClassVar[str] = "dlp.put-words"
     reply: ClassVar[type[Reply]] = ChangedReply
+    patience: ClassVar[float] = 60.0
     words: str
     form: WordsForm = "csv"
     act: Literal["replace", "add", "remove"] = "replace"
