@@ -28,6 +28,7 @@ MAX_GAP = 16
 # What may part the letters of a short word; an apostrophe makes another word of it ("worlds", "world's").
 _WITHIN = frozenset("-_.*/\\|~+,:;\u00b7\u2010\u2011\u2012\u2013\u2014\u2022")
 
+_APOSTROPHES = ("'", "`", "\u00b4", "\u2019", "\x92")
 PLAIN = ""
 INVISIBLE, LEET = "invisible characters", "digits for letters"
 _SPELLINGS = (LOOKALIKES, INVISIBLE, LEET, SPACING)
@@ -206,7 +207,11 @@ def readings(folded: str, longest: int) -> list[Reading]:
     ]
     if any(symbol in folded for symbol in _SYMBOLS):
         found, places = _near_symbols(codes, longest)
-        every.append(Reading(PLAIN, folded, _text(found), opens[places], closes[places], places, symbols=True))
+        # A symbol that is a letter has no other beside it outside of the word: "paul@x" has no "paula".
+        word = np.append(traits & _IN_WORD, 0) != 0
+        letter = word[places]
+        begins, ends = opens[places] & (letter | ~word[places - 1]), closes[places] & (letter | ~word[places + 1])
+        every.append(Reading(PLAIN, folded, _text(found), begins, ends, places, symbols=True))
     return every
 
 
@@ -297,16 +302,32 @@ def _disguises(term: list[_Letter], found: list[_Letter]) -> tuple[str, ...]:
             alike += 1
         else:  # another number; "falling" and "failing"
             return ()
-    if leet and kept * (4 if long else 1) < leet:
-        return ()  # a number, not a word
-    if not long and all(letter.shown.isascii() for letter in found) and not all(x.shown.isascii() for x in term):
-        return ()  # "schon" is no disguise of "schön"
+    a_number = leet and kept * (4 if long else 1) < leet
+    cried = leet == 1 and not long and found[-1].shown == "!"  # "Paul!" is no disguise of "Pauli"
+    # Nor is "schon" one of "schön".
+    bared = not long and all(x.shown.isascii() for x in found) and not all(x.shown.isascii() for x in term)
+    if a_number or cried or bared or _stands_apart(list(zip(term, found, strict=True))):
+        return ()
     gaps = [(ours.gap, theirs.gap) for ours, theirs in zip(term[1:], found[1:], strict=True)]
     shown = [(_shown(ours), _shown(theirs)) for ours, theirs in gaps]
     if not _may_be_spaced(shown, long):
         return ()
     done = (alike > 0, any(len(_shown(gap)) < len(gap) for _, gap in gaps), leet > 0, any(a != b for a, b in shown))
     return tuple(compress(_SPELLINGS, done))
+
+
+def _stands_apart(letters: list[tuple[_Letter, _Letter]]) -> bool:
+    """Whether an end of the term is something else: "content/5" is no disguise of "contents", nor "maker's" of
+    "makers"."""
+    within = [place for place, (ours, _) in enumerate(letters) if place and not ours.gap]
+    cuts = [place for place in within if letters[place][1].gap]
+    if not cuts or len(cuts) == len(within):  # letter by letter
+        return False
+    _, last = letters[-1]
+    if cuts == [len(letters) - 1] and last.gap in _APOSTROPHES and last.read == "s":
+        return True
+    ends = letters[: cuts[0]], letters[cuts[-1] :]
+    return any(all(ours.read != theirs.read for ours, theirs in end) for end in ends)
 
 
 def _may_be_spaced(gaps: list[tuple[str, str]], long: bool) -> bool:

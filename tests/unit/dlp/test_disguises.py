@@ -177,6 +177,30 @@ def test_a_disguised_phrase_is_found_once(disguise: str, phrase: str) -> None:
     assert {term: total for term, (total, _) in seen.items()} == {phrase: 1}
 
 
+# What a dress leaves whole of what is under it, letter for letter, and what lies under: encodings in ASCII.
+DRESSES = [
+    *("full-width", "zero-width spaces", "soft hyphens", "word joiners", "bidi controls", "variation selectors"),
+    *("struck through", "stacked marks", "Cyrillic look-alikes", "spaced out", "dotted", "starred", "emoji between"),
+    *("in a column", "base64", "base64, wrapped and quoted", "base32", "hex", "hex, spaced", "percent, all"),
+    *("HTML, decimal references", "unicode escapes", "binary digits", "data URL"),
+]
+UNDER = [
+    *("base64", "base64, wrapped", "base64 of UTF-16", "base32", "hex", "hex, spaced", "binary digits", "percent, all"),
+    *("quoted-printable", "HTML, hexadecimal references", "unicode escapes", "octal escapes"),
+    *("reversed", "leet", "without spaces", "Greek look-alikes"),
+]
+
+
+@pytest.mark.parametrize("dress", DRESSES)
+def test_a_disguise_within_another_is_found_as_well(dress: str) -> None:
+    missed = [
+        under
+        for under in UNDER
+        if found(MAIL.format(DISGUISES[dress](DISGUISES[under](PHRASES[0])))).get(PHRASES[0], (0, []))[0] != 1
+    ]
+    assert missed == []
+
+
 def test_the_mail_itself_has_nothing() -> None:
     assert found(MAIL.format("See you on Monday.")) == {}
 
@@ -232,6 +256,15 @@ def test_a_find_says_what_has_to_be_undone(text: str, view: str, words: str) -> 
         ("operation", "cooperation operations"),
         ("operation plan", "an operation planned"),
         ("(falcon)", "falcon"),
+        ("contents", "see www.example/content/5/2611"),
+        ("temple", "/tmp/temp/13/13"),
+        ("limit", "tsx-11.mit.example"),
+        ("informations", "more information. $69.95 a year"),
+        ("subscribed", "subscribe@example"),
+        ("paula", "write to paul@example"),
+        ("pauli", "Thank you, Paul!"),
+        ("manufacturers", "the manufacturer's, the manufacturer\u2019s"),
+        ("beautifull", "It is beautiful, I know"),
         ("worlds", "the world's, the world\u2019s and the world\x92s"),
     ],
 )
