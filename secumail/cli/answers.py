@@ -102,7 +102,8 @@ class Trace(TypedDict):
 class Row(TypedDict):
     """One mail in a list: `id` is the entry in this mailbox, `mail` the mail itself.
 
-    The last four are the quarantine's: what holds it, where it stands, how many people have to release it yet.
+    The last ones are the quarantine's: what holds it, where it stands, how many people have to release it yet; and
+    the sent log's: which rule let it pass, and the reason its sender gave.
     """
 
     id: str
@@ -121,6 +122,8 @@ class Row(TypedDict):
     state: NotRequired[str]
     missing: NotRequired[int]
     appealed: NotRequired[bool]
+    rule: NotRequired[str | None]
+    why: NotRequired[str]
 
 
 class Attachment(TypedDict):

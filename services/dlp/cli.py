@@ -1,7 +1,9 @@
 """dlp's commands: the quarantine and the sent log, for reviewers. The lists are in cli_lists, `scan` is in cli_scan."""
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
@@ -22,6 +24,8 @@ cli_lists.lists.command("time-zone")(cli_rules.time_zone)
 cli_lists.lists.command("until")(cli_rules.until)
 commands.command("scan")(cli_scan.scan)
 
+SHOWN = 20
+"""Lines of each table of a summary; --json has them all."""
 AT_ONCE = 200
 """Mails decided in one request: the API's limit."""
 
@@ -140,23 +144,65 @@ def reject(
 
 
 @commands.command("sent-log")
-def sent_log(limit: Limit = 50, as_json: Json = False) -> None:
-    """Mails that passed, newest first. For reviewers."""
-    _list("/sent-log", limit, as_json, "No mail has passed yet.")
-
-
-def _list(path: str, limit: int, as_json: bool, nothing: str, **asked: str) -> None:
+def sent_log(
+    limit: Limit = 50,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Counted by code, rule, domain and day, all of it or since a day.")
+    ] = False,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With --summary: the first day that counts.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Mails that passed, newest first, or in numbers. For reviewers."""
     with logged_in() as client:
-        rows = list(client.rows(path, limit, **asked))
+        if summary:
+            _summary(_summed(client, since.date().isoformat() if since is not None else None), as_json)
+            return
+        rows = list(client.rows("/sent-log", limit))
     if as_json:
         emit(rows)
     elif rows:
-        columns = ("id", "at", "from", "to", "subject")
-        tabulate(
-            columns, ((short(r["id"]), local(r["at"]), r["sender"], ", ".join(r["to"]), r["subject"]) for r in rows)
-        )
+        shown = ((short(r["id"]), local(r["at"]), r["sender"], ", ".join(r["to"]), r["subject"], _how(r)) for r in rows)
+        tabulate(("id", "at", "from", "to", "subject", "passed"), shown)
     else:
-        say(nothing)
+        say("No mail has passed yet.")
+
+
+def _how(row: Row) -> str:
+    by = f" by {row['rule']}" if row["rule"] else ""
+    return f"{row['code']}{by}" + (f": {row['why']}" if row["why"] else "")
+
+
+_COUNTED = ("codes", "rules", "senders", "recipients", "days")
+
+
+def _summed(client: Client, since: str | None) -> dict[str, Any]:
+    """The server's sums, which come in parts where the log is long, added up."""
+    whole: dict[str, Any] = {"mails": 0, **{name: Counter() for name in _COUNTED}}
+    cursor: str | None = None
+    while True:
+        part = client.get("/sent-log/summary", since=since, cursor=cursor)
+        whole["mails"] += part["mails"]
+        for name in _COUNTED:
+            whole[name].update(part[name])
+        cursor = part["next_cursor"]
+        if cursor is None:
+            return whole
+
+
+def _summary(whole: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        emit(whole)
+        return
+    say(f"{whole['mails']} mails have passed.")
+    for name, title in zip(_COUNTED, ("passed", "by rule", "from", "to", "on"), strict=True):
+        counts: Counter[str] = whole[name]
+        if counts:
+            say("")
+            # Days in their order, everything else by how often.
+            ranked = sorted(counts.items()) if name == "days" else counts.most_common(SHOWN)
+            tabulate((title, ">mails"), ranked)
 
 
 def _asked(sender: str, recipient: str, reason: str) -> dict[str, str]:

@@ -16,9 +16,14 @@ from secumail.cli.client import logged_in
 from secumail.cli.output import Json, emit, pairs, say, tabulate
 from secumail.errors import Refused
 from services.dlp.extraction.child import Extractor
+from services.dlp.extraction.tesseract import missing
 from services.dlp.inspection import inspect
 from services.dlp.lists import Lists
 from services.dlp.policy import Rules, Verdict
+
+PICTURE_LANGUAGES = "eng+deu"
+_PATIENCE = 90.0
+"""Seconds for all files of the mail, the words in its pictures included."""
 
 Policy = Annotated[
     Path | None, typer.Option(help="Lists as `secumail lists show --json` prints them; else the default.")
@@ -67,13 +72,16 @@ def _offline(
     if not recipients:
         raise Refused("no-recipient", "The mail names no recipient.", "Say for whom it is: --to ADDRESS")
     own = tuple(domains) or (sender.rpartition("@")[2],)
-    extractor = Extractor(processes=1)
+    absent = missing(PICTURE_LANGUAGES)
+    extractor = Extractor(processes=1, wall=_PATIENCE, languages="" if absent else PICTURE_LANGUAGES)
     try:
-        _, decision = inspect(
+        read, decision = inspect(
             raw, sender, recipients, Rules.compile(_lists(policy)), own, extractor, now=datetime.now(UTC)
         )
     finally:
         extractor.close()
+    if read.waits:
+        say(f"Its pictures were not read: tesseract is missing, or its data for {', '.join(absent)}.", error=True)
     return [_document(verdict, recipients) for verdict in decision.verdicts]
 
 
@@ -101,6 +109,7 @@ def _document(verdict: Verdict, recipients: Sequence[str]) -> dict[str, Any]:
         "recipients": [recipients[i] for i in verdict.recipients],
         "action": verdict.action,
         "code": verdict.code,
+        "rule": verdict.rule,
         "notice": verdict.notice,
         "reason": verdict.reason,
         "findings": found,

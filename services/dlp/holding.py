@@ -70,6 +70,7 @@ def _meta(envelope: Envelope, verdict: Verdict, extra: dict[str, Any]) -> Meta:
             "envelope": {"sender": envelope.sender, "recipients": recipients},
             "code": verdict.code,
             "reason": verdict.reason,
+            **({"rule": verdict.rule} if verdict.rule else {}),
             **({"why": envelope.why} if envelope.why else {}),
             "findings": [{k: v for k, v in asdict(f).items() if v is not None} for f in verdict.findings],
             **extra,

@@ -31,6 +31,7 @@ from services.gateway.handlers import (
     pickups,
     pki,
     review,
+    sent_log,
     submissions,
 )
 from services.gateway.handlers.door import Door
@@ -135,6 +136,7 @@ def application(door: Door | None) -> FastAPI:
         ("sending", pickups),
         ("reading", messages),
         ("review", review),
+        ("review", sent_log),
         ("review", filter_lists),
         ("certificates", certificates),
         ("certificates", openpgp),

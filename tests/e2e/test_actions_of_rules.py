@@ -60,6 +60,7 @@ async def test_a_mail_comes_back_for_a_reason_and_passes_with_one_that_only_revi
         return await logged(reviewer, "Kiwis")
 
     (line,) = await until(in_the_sent_log)
+    assert (line["code"], line["rule"], line["why"], line["recipients"]) == ("justified", "kiwis", why, [bob.address])
     shown = (await reviewer.get(f"/quarantine/{line['id']}")).json()
     assert (shown["code"], shown["why"]) == ("justified", why)
 
@@ -106,3 +107,32 @@ async def test_a_rule_takes_out_the_attachment_it_is_about_and_the_mail_says_so_
     assert b"kiwi-17" in (await ada.get(f"/messages/{own['id']}/raw")).content
     assert "passed:stripped" in await steps(ada, sent["id"])
     assert await decide(reviewer, "reject", *await held(reviewer, "Words")) == [(True, None)]
+
+
+async def test_the_sent_log_is_counted_by_how_mail_passed_from_where_to_where_and_when(office: Office) -> None:
+    reviewer, ada, bob = await office.administrator(), await office.newcomer(), await office.newcomer()
+
+    async def summary(**asked: str) -> dict[str, Any]:
+        answer = await reviewer.get("/sent-log/summary", **asked)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    before = await summary()
+    async with lists(reviewer, rules=rule("tag"), expressions=KIWI, words=[{"term": "quincebush"}]):
+        assert outcome(await ada.sent(mail(ada.address, bob.address, "One", "kiwi-17\r\n"))) == [("delivered", None)]
+        await ada.sent(mail(ada.address, bob.address, "Two", "Quincebush.\r\n"))
+    assert await decide(reviewer, "release", *await held(reviewer, "Two")) == [(True, None)]
+
+    async def counted() -> bool:
+        return bool((await summary())["mails"] == before["mails"] + 2)
+
+    assert await until(counted)
+    after = await summary()
+    for name, key in (("codes", "tagged"), ("codes", "released"), ("rules", "kiwis")):
+        assert after[name][key] == before[name].get(key, 0) + 1, name
+    for name in ("senders", "recipients"):
+        assert after[name][office.domain] == before[name].get(office.domain, 0) + 2
+    assert sum(after["days"].values()) == after["mails"]
+    assert after["next_cursor"] is None
+    assert (await summary(since="2999-01-01"))["mails"] == 0
+    assert (await ada.get("/sent-log/summary")).json()["code"] == "role-missing"

@@ -232,6 +232,10 @@ async def test_what_a_search_finds_is_decided_after_asking_and_a_sender_appeals(
     assert (await reviewer("quarantine", "ls", *search)).stdout == "Nothing like that is held.\n"
     over = (await reviewer("quarantine", "ls", *search, "--state", "released")).stdout
     assert over.count("black-word") == 2
+    counted = await reviewer("sent-log", "--summary", "--since", "2026-01-01")
+    assert "mails have passed." in counted.stdout
+    assert office.domain in counted.stdout
+    assert (await reviewer.json("sent-log", "--summary"))["codes"]["released"] >= 2
     again = (await reviewer("quarantine", "show", listed[0]["id"])).stdout
     assert f"released-encrypted by {(await office.administrator()).address}" in again
     assert ": flowers" in again

@@ -1,4 +1,4 @@
-"""What reviewers do: /quarantine, /sent-log. The lists are in filter_lists."""
+"""What reviewers do with held mail: /quarantine. The sent log is in sent_log, the lists are in filter_lists."""
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,7 +19,7 @@ from secumail.mailbox.entry import Act, Entry, Folder, Meta
 from secumail.sealing.claims import Step, TransitKeys
 from services.gateway import held
 from services.gateway.handlers.door import Asking, Behind, Door
-from services.gateway.handlers.messages import Page, Row, cursor_at, opened_with, page, position, row
+from services.gateway.handlers.messages import Row, cursor_at, opened_with, position, row
 from services.gateway.handlers.showing import Mail, shown
 from services.gateway.sessions import Session
 
@@ -200,19 +200,6 @@ async def reject(door: Behind, session: Asking, given: Decide) -> list[Decided]:
     """Refuse held mails for good. One reviewer is enough for that. For reviewers."""
     session.require("reviewer")
     return [await _decide(door, session, id_, given.note, _reject) for id_ in given.ids]
-
-
-@router.get("/sent-log", operation_id="listSentLog")
-async def list_sent_log(
-    door: Behind,
-    session: Asking,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: str | None = None,
-) -> Page:
-    """Mails that passed, for analysis. For reviewers."""
-    session.require("reviewer")
-    account, key = await door.sessions.group(session, REVIEWERS)
-    return await page(door, account, key, "sent-log", limit, cursor)
 
 
 # --- shared -------------------------------------------------------------------------------------------------

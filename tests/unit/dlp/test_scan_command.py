@@ -1,6 +1,11 @@
 """`secumail scan`: the service's verdict without a server."""
 
+import base64
+import io
 import json
+import zipfile
+from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 
 import pytest
@@ -68,3 +73,37 @@ def test_a_mail_for_nobody_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"From: ada@northwind.example\r\n\r\n")
     result = CliRunner().invoke(app, ["scan", str(file)])
     assert (result.exit_code, "--to ADDRESS" in result.stderr) == (1, True)
+
+
+def test_findings_are_a_table_of_what_where_by_which_chain_how_often_and_who_decided(
+    tmp_path: Path, policy: Path
+) -> None:
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w") as archive:
+        archive.writestr("b.txt", base64.b64encode(b"The falcon lands. The falcon starts."))
+    mail = EmailMessage(policy=SMTP)
+    mail["From"], mail["To"], mail["Subject"] = "ada@northwind.example", "eve@contoso.example", "Files"
+    mail.set_content("Card 4111 1111 1111 1111\r\n")
+    mail.add_attachment(kept.getvalue(), maintype="application", subtype="zip", filename="a.zip")
+    file = tmp_path / "files.eml"
+    file.write_bytes(mail.as_bytes())
+
+    told = CliRunner().invoke(app, ["scan", str(file), "--policy", str(policy)]).stdout
+    head = next(line for line in told.splitlines() if line.startswith("found"))
+    assert head.split() == ["found", "where", "at", "sample", "count", "weight", "decided"]
+    word = next(line for line in told.splitlines() if line.startswith("black-word: falcon"))
+    assert "attachment 1 (a.zip) ! b.txt" in word
+    assert "base64" in word
+    assert "2 (from 1 on)" in word
+    assert "lists (version 0)" in word
+    card = next(line for line in told.splitlines() if line.startswith("personal-data: card"))
+    assert "body" in card
+    assert "4111 1111" not in told
+
+    documents = json.loads(CliRunner().invoke(app, ["scan", str(file), "--policy", str(policy), "--json"]).stdout)
+    findings = {found["rule"]: found for found in documents[0]["findings"]}
+    assert (findings["falcon"]["count"], findings["falcon"]["total"], findings["falcon"]["threshold"]) == (2, 2, 1)
+    assert findings["falcon"]["weight"] > 0
+    begin, end = findings["card"]["span"]
+    assert 0 <= begin < end
+    assert findings["card"]["list_version"] == 0
