@@ -165,10 +165,11 @@ def _database(own: tuple[OwnExpression, ...]) -> Database:
 class Verdict:
     """What becomes of the mail for the recipients at these positions of the envelope.
 
-    `reason` is for the reviewer, with the words and files it rests on; `notice` is for the sender and names
-    none. A passing mail has findings where the white list is advisory, or where a rule says to note them.
-    `reviewers`: how many people have to release it, where it is held. `encrypted`: it may leave so only. `without`:
-    SHA-256 of the attachments to be taken out first; `otherwise`: what is decided where that is not enough.
+    `reason` is for the reviewer, with the words and files it rests on; `notice` is for the sender and names none.
+    `rule` is the ordered rule that decided, if one did. A passing mail has findings where the white list is advisory,
+    or where a rule says to note them. `reviewers`: how many people have to release it, where it is held. `encrypted`:
+    it may leave so only. `without`: SHA-256 of the attachments to be taken out first; `otherwise`: what is decided
+    where that is not enough.
     """
 
     recipients: tuple[int, ...]
@@ -177,6 +178,7 @@ class Verdict:
     reason: str
     notice: str
     findings: tuple[Finding, ...] = ()
+    rule: str | None = None
     reviewers: int = 1
     encrypted: bool = False
     without: tuple[str, ...] = ()
@@ -320,7 +322,7 @@ def _by_rule(
     then = applied.rule.then
     about: Code = _OF_DETECTOR.get(applied.hits[0].detector, "rule") if applied.hits else "rule"
     reason = some((hit_sentence(hit) for hit in applied.hits), rule_sentence(applied))
-    held = Verdict(group, "hold", about, reason, NOTICE[about], findings)
+    held = Verdict(group, "hold", about, reason, NOTICE[about], findings, applied.rule.name)
     without = _found_in(message, applied.hits) if then == "strip" else ()
     if then == "hold" or (then == "strip" and not without):
         return held
