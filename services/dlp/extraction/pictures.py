@@ -60,7 +60,9 @@ def _png(data: bytes, budget: Budget) -> Iterator[Piece]:
                 start = 0
             else:
                 start = 1
-            unpacked = _deflated(packed[start:])
+            unpacked, whole = _deflated(packed[start:])
+            if not whole:
+                yield Trouble("too-big", "metadata")
             budget.take(len(unpacked))
             said.append(decode(unpacked) if kind != b"iCCP" else runs(unpacked))
         elif kind == b"tEXt":
@@ -74,11 +76,13 @@ def _png(data: bytes, budget: Budget) -> Iterator[Piece]:
         yield Inner("data behind the picture", data[place:])
 
 
-def _deflated(data: bytes) -> bytes:
+def _deflated(data: bytes) -> tuple[bytes, bool]:
+    """At most four megabytes, and whether that is all. What is not deflated is nothing, and all of it."""
+    stream = zlib.decompressobj()
     try:
-        return zlib.decompressobj().decompress(data, 4 * MEGABYTE)
+        return stream.decompress(data, 4 * MEGABYTE), not stream.unconsumed_tail
     except zlib.error:
-        return b""
+        return b"", True
 
 
 def _jpeg(data: bytes) -> Iterator[Piece]:

@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -187,6 +188,40 @@ def test_too_much_in_all_is_not_read() -> None:
     noise = os.urandom(MB)
     found = read(hiding.zipped({f"{i}": noise for i in range(5)}), limits=Limits(total=3 * MB))
     assert "too-big" in rules(found)
+
+
+def test_ten_thousand_parts_are_refused_as_they_are_counted() -> None:
+    part = "--x\r\nContent-Type: text/plain\r\n\r\nfalcon\r\n"
+    raw = f'Content-Type: multipart/mixed; boundary="x"\r\n\r\n{part * 10_000}--x--\r\n'.encode()
+    began = time.process_time()
+    assert message.read(raw).unreadable == message.Unreadable.TOO_MANY_PARTS
+    assert time.process_time() - began < 2
+
+
+def test_ten_thousand_members_are_read_in_their_time() -> None:
+    found = read(hiding.zipped({f"{i}.txt": "falcon" if i == 9_999 else "heron" for i in range(10_000)}))
+    assert rules(found) == set() and "falcon" in text(found)
+
+
+def test_a_pdf_that_swells_is_stopped() -> None:
+    packed = zlib.compress(bytes(300 * MB), 9)
+    swelling = hiding.pdf(hiding._stream(packed, Filter="/FlateDecode"))
+    began = time.process_time()
+    found = read(swelling, limits=Limits(total=100 * MB))
+    assert len(swelling) < MB and rules(found)
+    assert time.process_time() - began < 10
+
+
+def test_a_pictures_text_that_swells_is_not_passed_over() -> None:
+    swelling = hiding.png((b"zTXt", b"Comment\0\0" + zlib.compress(b"a" * (5 * MB) + b"falcon")))
+    assert rules(read(swelling)) == {"too-big"}
+
+
+@pytest.mark.parametrize("charset", ["x-unknown", "utf-7", "utf-16", "punycode", "base64", "\u00e9", ""])
+def test_a_charset_that_makes_no_sense_gives_a_text_all_the_same(charset: str) -> None:
+    page = f'<meta charset="{charset}">'.encode() + b"\xff\xfefalcon\xed\xa0\x80\x80\x00" + bytes(range(128, 256))
+    found = read(page, "a.html")
+    assert rules(found) or "falcon" in text(found)
 
 
 def test_entities_are_not_expanded_and_not_passed_over() -> None:
