@@ -53,7 +53,8 @@ def decode(data: bytes, charset: str = "") -> str:
 
 
 def readings(data: bytes, charset: str = "") -> tuple[tuple[str, str], ...]:
-    """(charset, text) of the most likely further readings of 8-bit text that `decode` could only take for Latin-1.
+    """(charset, text) of the most likely further readings of 8-bit text that `decode` could only take for Latin-1; of
+    its lines that are not ASCII, as the others read the same in all.
 
     At most six, and two of more than a megabyte: a reader who is shown rubbish tries other character sets, and who
     hides a word counts on it. Nothing for what is ASCII or UTF-8, or has a known declaration.
@@ -62,6 +63,7 @@ def readings(data: bytes, charset: str = "") -> tuple[tuple[str, str], ...]:
     codec = aliases.get(name, name)
     if data.isascii() or (codec in _CODECS and codec != "ascii") or _is_utf8(data):
         return ()
+    data = b"\n".join(line for line in data.split(b"\n") if not line.isascii())
     first = _BEYOND.search(data)
     sample = data[first.start() if first else 0 :][:_SAMPLE]
     # Letters beyond ASCII stand side by side in other scripts; in Latin script they stand between others.

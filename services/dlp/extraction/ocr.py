@@ -17,13 +17,14 @@ from services.dlp.extraction.pieces import Budget, Piece, Text, Trouble
 from services.dlp.message import WAITING
 
 SMALL = 20_000
-"""Pixels below which a picture is an icon, a logo or a tracker, and is not read; so is a line of less than 24."""
+"""Pixels below which a picture is an icon, a logo or a tracker, and is not read; so is a line of less than 10."""
 MAX_PIXELS = 50_000_000
 FRAMES = 8
-"""Frames or pages of one picture that are read."""
+"""Frames that are read of what moves. Pages are all read, like pictures of their own."""
 
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "JPEG2000", "ICO", "PPM", "PSD", "AVIF")
 """What Pillow may decode: nothing that another program renders, and no drawing."""
+_MOVING = ("GIF", "PNG", "WEBP", "AVIF")
 _READABLE = 1500
 _LONGEST = 2400
 _SECONDS = 20.0
@@ -31,7 +32,7 @@ _SECONDS = 20.0
 
 
 def is_small(width: int, height: int) -> bool:
-    return width * height < SMALL or min(width, height) < 24
+    return width * height < SMALL or min(width, height) < 10
 
 
 def words(data: bytes, budget: Budget) -> Iterator[Piece]:
@@ -48,22 +49,29 @@ def words(data: bytes, budget: Budget) -> Iterator[Piece]:
 
 
 def words_in(picture: Image.Image, budget: Budget) -> Iterator[Piece]:
-    """The words in all frames of an opened picture."""
-    if is_small(*picture.size):
-        yield Trouble("small-picture", score=0.3)
-    elif not budget.limits.languages:
-        yield Trouble(WAITING, score=0.5)
-    elif picture.width * picture.height > MAX_PIXELS:
-        yield Trouble("ocr-too-big")
-    else:
-        frames = int(getattr(picture, "n_frames", 1))
-        for number in range(min(frames, FRAMES)):
-            if frames > 1:
-                # The first and the last, and what stands evenly between them.
-                picture.seek(number if frames <= FRAMES else number * (frames - 1) // (FRAMES - 1))
+    """The words in an opened picture: in all pages, or in some of the frames of what moves."""
+    frames = int(getattr(picture, "n_frames", 1))
+    moves = picture.format in _MOVING
+    read = min(frames, FRAMES) if moves else min(frames, budget.limits.pictures + 1)
+    waits = False
+    for number in range(read):
+        if frames > 1:
+            # Of what moves the first and the last, and what stands evenly between them.
+            picture.seek(number * (frames - 1) // (read - 1) if read > 1 else 0)
+        if is_small(*picture.size):
+            continue
+        waits = True
+        if not budget.limits.languages:
+            yield Trouble(WAITING, score=0.5)
+            return
+        if picture.width * picture.height > MAX_PIXELS:
+            yield Trouble("ocr-too-big")
+        else:
             yield from _frame(picture, budget)
-        if frames > FRAMES:
-            yield Trouble("frames", f"{frames - FRAMES} further frames", score=0.5)
+    if not waits:
+        yield Trouble("small-picture", score=0.3)
+    if moves and frames > read:
+        yield Trouble("frames", f"{frames - read} further frames", score=0.5)
 
 
 def _frame(picture: Image.Image, budget: Budget) -> Iterator[Piece]:

@@ -125,7 +125,7 @@ def test_who_reads_no_pictures_says_that_they_wait(make: Callable[[Image.Image],
 
 
 def test_icons_and_trackers_are_not_read() -> None:
-    for size in ((1, 1), (16, 16), (140, 140), (900, 20)):
+    for size in ((1, 1), (16, 16), (140, 140), (1900, 9)):
         assert rules(read(saved(Image.new("RGB", size)))) == {"small-picture": 0.3}
 
 
@@ -156,6 +156,18 @@ def test_of_an_animation_a_few_frames_are_read_and_the_last_among_them() -> None
     frames[0].save(whole, "GIF", save_all=True, append_images=[*frames[1:], picture("Falcon").convert("L")])
     found = read(whole.getvalue())
     assert "Falcon" in shown(found) and rules(found) == {"frames": 0.5}
+
+
+def test_all_pages_of_a_scan_are_read_though_the_first_is_small() -> None:
+    pages = [Image.new("RGB", (40, 40), "white")] * (FRAMES + 2)
+    whole = io.BytesIO()
+    pages[0].save(whole, "TIFF", save_all=True, append_images=[*pages[1:], picture(*WORDS)])
+    assert "Falcon" in shown(read(whole.getvalue()))
+    assert rules(read(whole.getvalue(), limits=Limits())) == {"picture": 0.5}
+    many = io.BytesIO()
+    picture("falcon").save(many, "TIFF", save_all=True, append_images=[picture("heron")] * 2)
+    found = read(many.getvalue(), limits=Limits(languages=LANGUAGES, pictures=2, seconds=60))
+    assert rules(found) == {"ocr-too-many": 1.0}
 
 
 def test_a_language_that_is_not_installed_is_named() -> None:
