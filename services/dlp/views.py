@@ -302,7 +302,7 @@ def _disguises(term: list[_Letter], found: list[_Letter]) -> tuple[str, ...]:
             alike += 1
         else:  # another number; "falling" and "failing"
             return ()
-    a_number = leet and kept * (4 if long else 1) < leet
+    a_number = leet and kept * (4 if long else 2) < leet
     cried = leet == 1 and not long and found[-1].shown == "!"  # "Paul!" is no disguise of "Pauli"
     # Nor is "schon" one of "schön".
     bared = not long and all(x.shown.isascii() for x in found) and not all(x.shown.isascii() for x in term)
@@ -337,6 +337,8 @@ def _may_be_spaced(gaps: list[tuple[str, str]], long: bool) -> bool:
     between = {theirs for _, theirs in gaps}
     if "" not in between and (len(between) == 1 or max(map(len, between)) <= 3):
         return True  # spelled out, s e c r e t
+    if len(gaps) + 1 >= TURNED and between == {""}:
+        return True  # run together, TopSecret; shorter ones are words of their own
     return all(
         theirs == " " or (theirs != "" and " " not in theirs)
         if ours
