@@ -13,6 +13,7 @@ from secumail.contracts.commands.dlp import (
     Reject,
     Release,
     Scan,
+    TryLists,
 )
 from secumail.contracts.events import MailSetAside, MailSubmitted
 from secumail.errors import Refused
@@ -25,6 +26,7 @@ from services.dlp.handlers.filtering import Filtering, Pictures
 from services.dlp.handlers.review import Review
 from services.dlp.keeping import KeptLists
 from services.dlp.settings import Settings
+from services.dlp.trying import Trying
 
 BRIEF = 8.0
 """Seconds for the pictures of a mail whose writer waits to be told what would become of it."""
@@ -64,6 +66,7 @@ def wire(settings: Settings) -> Service:
     answer(ChangeLists, lists.change_lists)
     answer(GetWords, lists.get_words)
     answer(PutWords, lists.put_words)
+    answer(TryLists, Trying(lists, service.directory, extractor, settings.domains).try_lists)
     answer(GetListsHistory, lists.history)
     answer(Scan, filtering.scan)
     answer(Release, review.release)

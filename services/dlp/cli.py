@@ -11,7 +11,7 @@ from secumail.cli.answers import Decided, HeldMail, ReviewerDecision, Row
 from secumail.cli.client import Client, logged_in
 from secumail.cli.output import Json, chosen, emit, local, pairs, say, short, tabulate
 from secumail.errors import Refused
-from services.dlp import cli_documents, cli_lists, cli_rules, cli_scan, cli_words
+from services.dlp import cli_documents, cli_lists, cli_rules, cli_scan, cli_trying, cli_words
 from services.dlp.cli_scan import findings_table
 
 commands = typer.Typer(no_args_is_help=True)
@@ -20,6 +20,7 @@ commands.add_typer(quarantine, name="quarantine")
 commands.add_typer(cli_lists.lists, name="lists")
 cli_lists.lists.add_typer(cli_documents.documents, name="documents")
 cli_lists.lists.add_typer(cli_words.words, name="words")
+cli_lists.lists.command("try")(cli_trying.try_lists)
 cli_lists.lists.command("time-zone")(cli_rules.time_zone)
 cli_lists.lists.command("until")(cli_rules.until)
 commands.command("scan")(cli_scan.scan)

@@ -294,13 +294,18 @@ def malformed(error: ValidationError) -> Refused:
     )
 
 
+def json_file(file: Path) -> Any:
+    """What a file says in JSON."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Refused("file", f"{file}: {error}.", "Give a JSON file.") from error
+
+
 def _replaced_by_file(name: str, about: str) -> None:
     @lists.command(name.replace("_", "-"), help=about)
     def replace(file: Annotated[Path, typer.Argument(metavar="FILE.json")], as_json: Json = False) -> None:
-        try:
-            document = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise Refused("file", f"{file}: {error}.", "Give a JSON file.") from error
+        document = json_file(file)
         put(lambda _now: {name: document}, as_json)
 
 

@@ -1,6 +1,7 @@
 """What the reviewers get: the held mail with its reason, and a line of the sent log. Sealed to their group. Pure."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -48,10 +49,13 @@ def held(
 
 
 def logged(
-    mail: UUID, envelope: Envelope, message: Message, size: int, verdict: Verdict, group: Group, at: datetime
-) -> Entry:
-    """The sent log's entry: who wrote to whom about what, and the hashes of what was attached; no body."""
-    extra = {"hashes": [{"sha256": a.sha256, "size": a.size} for a in message.attachments]}
+    mail: UUID, envelope: Envelope, message: Message, terms: Mapping[str, int], size: int, verdict: Verdict,
+    group: Group, at: datetime,
+) -> Entry:  # fmt: skip
+    """The sent log's entry: who wrote to whom about what, the hashes of what was attached, how often it has black words
+    (by their ids); no body."""
+    hashes = [{"sha256": a.sha256, "size": a.size} for a in message.attachments]
+    extra = {"hashes": hashes, **({"terms": terms} if terms else {})}
     sealed = mailbox.seal(mail, b"", _meta(envelope, verdict, extra))
     wrap = sealed.wrap(mail, group.account, group.key)
     return Entry.new(group.account, mail, "log", "sent-log", at, size, wrap, sealed.meta, None)

@@ -1,6 +1,7 @@
 """One mail from its bytes to the decision on it. The service and `secumail scan` do the same."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from secumail.mailbox.taken_out import without
@@ -54,7 +55,7 @@ def inspect(
         return verdict if fine else verdict.otherwise
 
     read, decision = decided(raw)
-    return read, Decision(tuple(confirmed(verdict) for verdict in decision.verdicts))
+    return read, replace(decision, verdicts=tuple(confirmed(verdict) for verdict in decision.verdicts))
 
 
 def _left_closed(_files: Sequence[File]) -> Iterable[Found]:

@@ -22,6 +22,8 @@ from secumail.contracts.commands.dlp import (
     ListsReply,
     PutLists,
     PutWords,
+    WordsAct,
+    WordsForm,
     WordsReply,
 )
 from secumail.contracts.packing import pack, unpack
@@ -31,6 +33,7 @@ from services.dlp.black_words import Words, words_from_csv, words_from_text, wor
 from services.dlp.lists import Lists
 from services.dlp.policy import Rules
 from services.dlp.ports import ListVersions
+from services.dlp.term_ids import TermIds
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class KeptLists:
         self._loading = asyncio.Lock()
         self._untidy = False
         self.rules = Rules.compile(Lists())
+        self._term_ids: TermIds | None = None
 
     async def load(self) -> None:
         """Take the newest lists, if newer than ours."""
@@ -63,6 +67,12 @@ class KeptLists:
                 self.rules = await asyncio.to_thread(Rules.compile, newest, self.rules)
                 self._untidy = True
                 log.info("lists loaded", extra={"count": len(newest.words)})
+
+    async def term_ids(self) -> TermIds:
+        """By which the sent log counts words."""
+        if self._term_ids is None:
+            self._term_ids = TermIds(await self._versions.secret())
+        return self._term_ids
 
     async def follow(self) -> None:
         """Keep the lists up to date with what other replicas were told."""
@@ -113,31 +123,15 @@ class KeptLists:
     async def change_lists(self, command: ChangeLists, actor: UUID | None) -> ChangedReply:
         """Replace some of the lists by a next version."""
         await self._may_change(actor, command.expects)
-        now = self.rules.lists
-
-        def changed() -> Lists:
-            fields = json.loads(unpack(command.fields, MOST))
-            if not isinstance(fields, dict):
-                raise Refused("lists-malformed", "The lists are no JSON object.", "GET the lists to see their shape.")
-            return _with(now, fields)
-
-        return await self._changed(await asyncio.to_thread(changed), command.expects, actor)
+        lists = await asyncio.to_thread(changed_fields, self.rules.lists, command.fields)
+        return await self._changed(lists, command.expects, actor)
 
     async def put_words(self, command: PutWords, actor: UUID | None) -> ChangedReply:
         """Replace the black words, or some of them, by a next version."""
         await self._may_change(actor, command.expects)
-        now = self.rules.lists
-
-        def changed() -> Lists:
-            read = words_from_csv if command.form == "csv" else words_from_text
-            try:
-                given = read(unpack(command.words, MOST))
-                return now.model_copy(update={"words": _CHANGES[command.act](now.words, given)})
-            except ValueError as error:
-                raise Refused("list-malformed", f"The words are not right: {error}.", "Mend that line.") from error
-
         self._untidy = True
-        return await self._changed(await asyncio.to_thread(changed), command.expects, actor)
+        given = self.rules.lists, command.words, command.form, command.act
+        return await self._changed(await asyncio.to_thread(changed_words, *given), command.expects, actor)
 
     # --- versions ---------------------------------------------------------------------------------------
 
@@ -203,11 +197,28 @@ def _removed(now: Words, given: Words) -> Words:
     return kept
 
 
-_CHANGES: Mapping[str, Callable[[Words, Words], Words]] = {
+_CHANGES: Mapping[WordsAct, Callable[[Words, Words], Words]] = {
     "replace": lambda _now, given: given,
     "add": Words.with_words,
     "remove": _removed,
 }
+
+
+def changed_fields(now: Lists, packed: str) -> Lists:
+    """Lists with some of their fields replaced, by a packed JSON object."""
+    fields = json.loads(unpack(packed, MOST))
+    if not isinstance(fields, dict):
+        raise Refused("lists-malformed", "The lists are no JSON object.", "GET the lists to see their shape.")
+    return _with(now, fields)
+
+
+def changed_words(now: Lists, packed: str, form: WordsForm, act: WordsAct) -> Lists:
+    """Lists with other words, with more, or with fewer."""
+    read = words_from_csv if form == "csv" else words_from_text
+    try:
+        return now.model_copy(update={"words": _CHANGES[act](now.words, read(unpack(packed, MOST)))})
+    except ValueError as error:
+        raise Refused("list-malformed", f"The words are not right: {error}.", "Mend that line.") from error
 
 
 def _json(lists: Lists, words: bool) -> str:

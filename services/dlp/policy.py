@@ -16,7 +16,7 @@ from collections.abc import Collection, Container, Iterable, Mapping, Sequence, 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Literal
 
 from secumail.contracts.events import MOST_TAKEN_OUT
@@ -191,6 +191,8 @@ class Decision:
     one."""
 
     verdicts: tuple[Verdict, ...]
+    terms: tuple[tuple[str, int], ...] = ()
+    """Black words of the mail, the weightiest first, and how often it has each, whether or not that holds it."""
 
 
 def decide(
@@ -235,7 +237,8 @@ def decide(
         verdict = _judge(message, occurrences, rules, tuple(groups[alike]), alike.kind, hits, applied, circumstances)
         # Also where a list was quicker to hold it: what needs two reviewers needs them whatever else it is.
         verdicts.append(replace(verdict, reviewers=applied.rule.reviewers) if applied is not None else verdict)
-    return Decision(_together(verdicts))
+    totals = {rules.words.terms[found.term]: found.total for found in occurrences}
+    return Decision(_together(verdicts), tuple(islice(totals.items(), MAX_FINDINGS)))
 
 
 def _class(recipient: str, own: Set[str], partners: Container[str]) -> Class:

@@ -29,6 +29,9 @@ class ListVersions(Protocol):
     async def history(self) -> list[ListsVersion]:
         """All versions, newest first."""
 
+    async def secret(self) -> bytes:
+        """Under which words get their ids; always the same."""
+
     async def add(self, lists: Lists, actor: UUID | None) -> bool:
         """Keep the next version; False where it exists (somebody else was faster)."""
 

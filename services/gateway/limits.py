@@ -12,6 +12,7 @@ MEBIBYTE = 2**20
 LIMITS = {
     "/api/v1/lists": 16 * MEBIBYTE,
     "/api/v1/lists/words": 96 * MEBIBYTE,
+    "/api/v1/lists/dry-run": 96 * MEBIBYTE,
     "/api/v1/scan": 64 * MEBIBYTE,
     "/pki/ocsp": 2**14,
 }

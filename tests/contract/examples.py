@@ -46,9 +46,11 @@ from secumail.contracts.commands.dlp import (
     GetLists,
     GetListsHistory,
     GetWords,
+    HandedMail,
     HistoryReply,
     ListsReply,
     ListsVersion,
+    LoggedMail,
     PutLists,
     PutWords,
     Reject,
@@ -56,6 +58,10 @@ from secumail.contracts.commands.dlp import (
     ReleaseReply,
     Scan,
     ScanReply,
+    TriedMail,
+    TriedReply,
+    TriedTerm,
+    TryLists,
     WordsReply,
 )
 from secumail.contracts.commands.keys import FormerKeysUnused, RenewAccount, RenewGrant, ShredAccount, ShredKeys
@@ -183,6 +189,13 @@ COMMANDS: tuple[Command, ...] = (
     ChangeLists(fields='{"white_mode": "strict"}', expects=3),
     GetWords(number=3),
     PutWords(words="term,threshold,scope\n", expects=3),
+    TryLists(
+        words="falcon,2\n",
+        held=(
+            HandedMail(id=MAIL, mail="RnJvbTo=", sender="ada@northwind.example", recipients=("eve@elsewhere.example",)),
+        ),
+        logged=(LoggedMail(id=MAIL, recipients=("eve@elsewhere.example",), terms={"00": 2}),),
+    ),
     GetListsHistory(),
     Scan(mail="RnJvbTo=", sender="ada@northwind.example", recipients=("eve@elsewhere.example",)),
     Release(mail=MAIL, generation=0, claim=claim(f"account:{ACCOUNT}", "crypto", "released")),
@@ -257,6 +270,11 @@ REPLIES: Mapping[str, Reply] = {
     "dlp.change-lists": ChangedReply(number=4),
     "dlp.get-words": WordsReply(words="term,threshold,scope\n", number=4),
     "dlp.put-words": ChangedReply(number=4),
+    "dlp.try-lists": TriedReply(
+        held=(TriedMail(id=MAIL, now=("hold black-word",), then=("pass clean",)),),
+        sent=(MAIL,),
+        terms=(TriedTerm(term="falcon", mails=1),),
+    ),
     "dlp.lists-history": HistoryReply(
         versions=(ListsVersion(number=4, at=datetime(2026, 11, 22, 12, tzinfo=UTC), actor=ACCOUNT),)
     ),

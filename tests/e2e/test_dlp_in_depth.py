@@ -301,3 +301,29 @@ async def test_what_no_reviewer_decides_in_time_is_refused_and_its_sender_told(
     assert (await reviewer.get(f"/quarantine/{row['id']}")).json()["message"]["subject"] == "Holmium"
     for verdict in ("release", "reject"):
         assert await decide(reviewer, verdict, row) == [(False, "decided-already")]
+
+
+async def test_lists_are_tried_on_held_and_sent_mail_before_they_count(office: Office) -> None:
+    reviewer, ada = await office.administrator(), await office.newcomer()
+    words = [{"term": "Promethium", "threshold": 3}, {"term": "samarium"}]
+    async with lists(reviewer, words=words):
+        await ada.sent(mail(ada.address, ada.address, "Promethium", "promethium twice\r\n"))
+        assert states(await ada.sent(mail(ada.address, ada.address, "Samarium"))) == [("held", "black-word")]
+        before = (await reviewer.get("/lists", words=False)).json()
+
+        async def tried(**trial: Any) -> Any:
+            return (await reviewer.door.post("/lists/dry-run", json=trial, headers=reviewer.headers)).json()
+
+        found = await tried(words="promethium,2\n", act="replace", sent=20)
+        (mine,) = [row for row in found["held"] if row["subject"] == "Samarium"]
+        assert (mine["sender"], mine["now"], mine["then"]) == (ada.address, ["hold black-word"], ["pass clean"])
+        assert (found["sent_held"], found["words"]) == (1, [{"term": "promethium", "mails": 1}])
+        fields = await tried(lists={"exempt_senders": [ada.address]}, sent=0)
+        (mine,) = [row for row in fields["held"] if row["subject"] == "Samarium"]
+        assert (mine["then"], fields["sent"], fields["sent_held"]) == (["pass exempt-sender"], 0, 0)
+        assert (await tried(words="promethium,none\n"))["code"] == "list-malformed"
+        assert (await reviewer.get("/lists", words=False)).json() == before
+    refused = await ada.door.post("/lists/dry-run", json={}, headers=ada.headers)
+    assert refused.json()["code"] == "role-missing"
+    rows = await held(reviewer, "Samarium")
+    assert await decide(reviewer, "reject", *rows) == [(True, None)] * len(rows)

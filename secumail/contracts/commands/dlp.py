@@ -11,6 +11,7 @@ from secumail.contracts.commands.base import Command, Done, Reply
 
 WordsForm = Literal["csv", "text"]
 """CSV: term,threshold,scope; text: a term a line."""
+WordsAct = Literal["replace", "add", "remove"]
 
 
 class ListsReply(Reply):
@@ -99,8 +100,73 @@ class PutWords(Command):
     patience: ClassVar[float] = 60.0
     words: str
     form: WordsForm = "csv"
-    act: Literal["replace", "add", "remove"] = "replace"
+    act: WordsAct = "replace"
     expects: int
+
+
+class HandedMail(BaseModel):
+    """A held mail (base64), opened by a reviewer, with its envelope."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: UUID
+    mail: str
+    sender: str
+    recipients: tuple[str, ...]
+
+
+class LoggedMail(BaseModel):
+    """A line of the sent log: to whom, and how often it has black words, by their keyed ids."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: UUID
+    recipients: tuple[str, ...]
+    terms: dict[str, int]
+
+
+class TriedMail(BaseModel):
+    """What would become of a held mail by the lists that count and by those tried: action and code of each verdict."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: UUID
+    now: tuple[str, ...]
+    then: tuple[str, ...]
+
+
+class TriedTerm(BaseModel):
+    """A word, and how many of the mails sent it would have held."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    term: str
+    mails: int
+
+
+class TriedReply(Reply):
+    """Held mails, those of the mails sent that would have been held, and by which words."""
+
+    held: tuple[TriedMail, ...]
+    sent: tuple[UUID, ...]
+    terms: tuple[TriedTerm, ...]
+
+
+class TryLists(Command):
+    """What would lists do that are the current ones but for these fields (JSON, packed) and words (as in PutWords)?
+
+    A reviewer's act, with mail that the reviewer's session opened; nothing is kept.
+    """
+
+    name: ClassVar[str] = "dlp.try-lists"
+    reply: ClassVar[type[Reply]] = TriedReply
+    patience: ClassVar[float] = 60.0
+    fields: str = "{}"
+    words: str | None = None
+    form: WordsForm = "csv"
+    act: WordsAct = "replace"
+    held: tuple[HandedMail, ...] = ()
+    logged: tuple[LoggedMail, ...] = ()
 
 
 class GetListsHistory(Command):
@@ -170,6 +236,6 @@ class Reject(Command):
 
 
 COMMANDS: tuple[type[Command], ...] = (
-    GetLists, PutLists, ChangeLists, GetWords, PutWords, GetListsHistory, Scan, Release, Reject,
+    GetLists, PutLists, ChangeLists, GetWords, PutWords, TryLists, GetListsHistory, Scan, Release, Reject,
 )  # fmt: skip
 PRIVILEGED: tuple[type[Command], ...] = COMMANDS

@@ -47,6 +47,9 @@ class StoredLists:
         found = self._lists.find({}, {"at": 1, "actor": 1}, sort=[("_id", -1)], limit=_HISTORY)
         return [ListsVersion(number=d["_id"], at=d["at"], actor=_account(d["actor"])) async for d in found]
 
+    async def secret(self) -> bytes:
+        return await self._scope.derive("term-ids")
+
     async def _open(self, found: Document) -> Lists:
         context = f"lists/{found['_id']}"
         opened = await self._opened(found, "lists", context)

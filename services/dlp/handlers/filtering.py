@@ -132,11 +132,13 @@ class Filtering:
         )
         if self._pictures is not None and not seen and _must_wait(read, decision):
             return await self._set_aside(record, keys)
+        if sorted(i for verdict in decision.verdicts for i in verdict.recipients) != list(range(len(envelope.recipients))):
+            raise Permanent("recipients-left-out")
         if len(decision.verdicts) > 1:
             return await self._split(record, envelope, raw, read, decision, keys, event)
         verdict = decision.verdicts[0]
         if verdict.action == "pass":
-            await self._log(record.id, envelope, read, record.size, verdict)
+            await self._log(record.id, envelope, read, decision, record.size, verdict)
             return await self._passed(record, keys, verdict)
         stage, step, recipients, told = _stopped(record, record.id, record.recipients, verdict)
         if stage is Stage.HELD:
@@ -204,9 +206,13 @@ class Filtering:
             claim=claim,
         )
 
-    async def _log(self, mail: UUID, envelope: Envelope, read: Message, size: int, verdict: Verdict) -> None:
+    async def _log(
+        self, mail: UUID, envelope: Envelope, read: Message, decision: Decision, size: int, verdict: Verdict
+    ) -> None:
         """A line of the reviewers' sent log. By the mail's id: a rerun writes no second one."""
-        line = holding.logged(mail, envelope, read, size, verdict, await self._reviewers(), datetime.now(UTC))
+        terms = (await self._lists.term_ids()).counted(decision.terms)
+        group = await self._reviewers()
+        line = holding.logged(mail, envelope, read, terms, size, verdict, group, datetime.now(UTC))
         await self._mailboxes.file([line])
 
     async def _hold(self, mail: UUID, envelope: Envelope, raw: bytes, verdict: Verdict, keys: TransitKeys) -> None:
@@ -234,7 +240,7 @@ class Filtering:
             if verdict.action == "pass":
                 recipients = tuple(r.to(State.QUEUED) for r in mine)
                 told = await self._filtered(child, record, keys, verdict)
-                await self._log(child, envelope, read, record.size, verdict)
+                await self._log(child, envelope, read, decision, record.size, verdict)
                 parts.append(Part(recipients, Stage.FILTERED, shown, f"passed:{verdict.code}", told))
             else:
                 stage, step, recipients, told = _stopped(record, child, mine, verdict)

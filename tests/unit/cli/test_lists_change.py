@@ -191,3 +191,25 @@ def test_rules_of_groups_come_from_a_file_and_a_time_zone_must_exist(
         (sales,) = json.loads(sent(server)[1])["rule_sets"]
         assert (sales["name"], sales["members"], sales["rules"][0]["name"]) == ("sales", ["@sales.example"], "quiet")
         assert "there is no time zone 'Moon'" in run("lists", "time-zone", "Moon").stderr
+
+
+def test_lists_are_tried_before_they_count(run: Run, logged_in_at: LogIn, tmp_path: Path) -> None:
+    file = tmp_path / "words.csv"
+    file.write_text("falcon,2\n")
+    row = {"id": "5a3b2c1d-0000", "subject": "Bluebell", "sender": "ada@northwind.example"}
+    answer = {
+        "held": [
+            {**row, "now": ["hold black-word"], "then": ["pass clean"]},
+            {**row, "now": ["hold danger"], "then": ["hold danger"]},
+        ],
+        "sent": 7, "sent_held": 3, "words": [{"term": "falcon", "mails": 3}],
+    }  # fmt: skip
+    with answering(Answer(200, answer)) as server:
+        logged_in_at(server.url)
+        shown = run("lists", "try", "--words", str(file), "--act", "replace").stdout
+        body = json.loads(server.requests[0].body)
+        assert json.loads(run("lists", "try", "--json").stdout) == answer
+    assert (body["words"], body["act"]) == ("term,threshold,scope\nfalcon,2,all\n", "replace")
+    assert "Of 2 held mails 1 would fare differently." in shown
+    assert "hold black-word" in shown and "hold danger" not in shown
+    assert "Of 7 mails sent 3 would have been held by words." in shown
