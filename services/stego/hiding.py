@@ -4,7 +4,7 @@ Pure but for time and memory; strangers' pictures are worked on in a process of 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from secumail.errors import Refused
 from services.stego import coding, covers, parts
@@ -14,7 +14,7 @@ from services.stego.covers.cover import Cover
 from services.stego.keys import subkeys
 from services.stego.parts import Header, NothingHidden, PartsMissing, PartsMixed
 from services.stego.refusals import CoverRefused
-from services.stego.terms import PARTS_LIMIT, RATES, Hidden, Judged, Progress, Rate, alike
+from services.stego.terms import PARTS_LIMIT, RATES, Hidden, Judged, Rate, alike
 
 PIXELS_LIMIT = 32_000_000
 """Pixels of all covers together: they are in memory at once, since one measure of cost goes over all of them."""
@@ -36,30 +36,29 @@ def together(files: Sequence[bytes]) -> dict[Rate, int]:
     return _rooms([coding.survey(cover.canvas) for cover in _covers(files)])
 
 
-def hide(
-    files: Sequence[bytes], payload: bytes, key: bytes, rate: Rate = "normal", progress: Progress = lambda i, n: None
-) -> list[Hidden]:
+def hide(files: Sequence[bytes], payload: bytes, key: bytes, rate: Rate = "normal") -> list[Hidden]:
     """The covers again, in their order, with the payload in them. The same arguments give the same pictures.
 
-    Each is read back and revealed before it is given out. `progress` is told how many are done, of how many.
-    Raises CoverRefused and PayloadTooLarge.
+    Each is read back and opened before it is given out. Raises CoverRefused and PayloadTooLarge.
     """
+    return list(hide_each(files, payload, key, rate))
+
+
+def hide_each(files: Sequence[bytes], payload: bytes, key: bytes, rate: Rate) -> Iterator[Hidden]:
+    """As `hide`, one after the other."""
     given = _covers(files)
-    count = len(given)
     surveys = [coding.survey(cover.canvas) for cover in given]
     framed = parts.frame(payload, _frame_room(surveys, rate))
     message = parts.message_number(key, payload, files)
-    hidden = []
     at = 0
     for part, (cover, size) in enumerate(zip(given, _sizes(surveys, len(framed)), strict=True), 1):
         piece = framed[at : at + size]
         at += size
-        file = _written(cover, key, message, part, count, piece)
-        hidden.append(Hidden(file, cover.kind, hashlib.sha256(files[part - 1]).digest(), judging.look(cover)))
-        progress(part, count)
-    if reveal([one.file for one in hidden], key) != payload:
-        raise RuntimeError("what was hidden does not open again")
-    return hidden
+        file = _written(cover, key, message, part, len(given), piece)
+        header, back = _part(file, key)
+        if (header.message, header.part, back) != (message, part, piece):
+            raise RuntimeError("what was hidden does not open again")
+        yield Hidden(file, cover.kind, hashlib.sha256(files[part - 1]).digest(), judging.look(cover))
 
 
 def reveal(files: Sequence[bytes], key: bytes) -> bytes:

@@ -1,65 +1,56 @@
-"""`python -m services.stego.worker MEMORY`: works on pictures, job after job from standard input, in bounded memory.
+"""`python -m services.stego.worker MEMORY SECONDS`: works on pictures, job after job (secumail.confined).
 
 What it is asked and answers: services.stego.workers, the other end.
 """
 
 import base64
-import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import IO, Any
+from typing import Any
 
+from secumail.confined import Frame, serve
 from secumail.errors import Refused
-from services.stego import frames, hiding
+from services.stego import hiding
+from services.stego.refusals import CoverRefused
+
+_SCRATCH = 128 * 2**20
+"""Bytes of a file in memory: a JPEG is read and written through one."""
 
 
-def main() -> int:
-    """Until standard input ends."""
-    memory = int(sys.argv[1])
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold keys
-    given, said = sys.stdin.buffer, sys.stdout.buffer
-    while True:
-        try:
-            head, files = frames.read(given)
-        except frames.Broken:
-            return 0
-        answer(said, head, files)
+def main() -> None:
+    """Until nobody asks any more."""
+    serve(_answers, memory=int(sys.argv[1]), cpu=int(sys.argv[2]), scratch=_SCRATCH)
 
 
-def answer(said: IO[bytes], head: dict[str, Any], files: Sequence[bytes]) -> None:
-    """One job: frames of progress, then its outcome."""
+def _answers(head: Any, files: Sequence[bytes]) -> Iterator[Frame]:
+    """A job's results, or why there is none."""
     try:
-        outcome, made = _done(said, head, files)
+        yield from _results(head, files)
     except Refused as refused:
-        told = {"code": refused.code, "words": refused.words, "fix": refused.fix, "status": refused.status}
-        frames.write(said, {"refused": told})
+        yield _refused(refused)
     except MemoryError:
         words = "Working on the picture takes more memory than there is for one."
-        told = {"code": "cover-memory", "words": words, "fix": "Scale the picture down.", "status": 422}
-        frames.write(said, {"refused": told})
-    else:
-        frames.write(said, {"done": outcome}, made)
+        yield _refused(CoverRefused("memory", words, "Scale the picture down."))
 
 
-def _done(said: IO[bytes], head: dict[str, Any], files: Sequence[bytes]) -> tuple[Any, list[bytes]]:
+def _results(head: Any, files: Sequence[bytes]) -> Iterator[Frame]:
     if head["job"] == "judge":
-        return asdict(hiding.judge(files[0])), []
-    if head["job"] == "together":
-        return hiding.together(files), []
-    key = base64.b64decode(head["key"])
-    if head["job"] == "reveal":
-        return None, [hiding.reveal(files, key)]
-    payload, *covers = files
+        yield asdict(hiding.judge(files[0])), ()
+    elif head["job"] == "together":
+        yield hiding.together(files), ()
+    elif head["job"] == "reveal":
+        yield {}, (hiding.reveal(files, base64.b64decode(head["key"])),)
+    else:
+        payload, *covers = files
+        for one in hiding.hide_each(covers, payload, base64.b64decode(head["key"]), head["rate"]):
+            yield {"kind": one.kind, "digest": one.digest.hex(), "look": one.look}, (one.file,)
 
-    def progress(done: int, of: int) -> None:
-        frames.write(said, {"progress": [done, of]})
 
-    hidden = hiding.hide(covers, payload, key, head["rate"], progress)
-    told = [{"kind": one.kind, "digest": one.digest.hex(), "look": one.look} for one in hidden]
-    return told, [one.file for one in hidden]
+def _refused(refused: Refused) -> Frame:
+    told = {"code": refused.code, "words": refused.words, "fix": refused.fix, "status": refused.status}
+    return {"refused": told}, ()
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()
