@@ -76,7 +76,7 @@ def _in_pixels(tiles: Tiles, splits: int, rich: RichModel | None) -> dict[str, A
         for name, method in PIXELS.items():
             made = carried if name == "ours" else [method(p, bits, number) for number, p in enumerate(tiles.pixels)]
             stegos = np.array([p if s is None else s for p, s in zip(tiles.pixels, made, strict=True)])
-            one = _changes(tiles.pixels[chosen], stegos[chosen], bits)
+            one: dict[str, Any] = _changes(tiles.pixels[chosen], stegos[chosen], bits)
             one |= {"structural": structural(covers, estimated(list(stegos[chosen])))}
             one |= {"SPAM": trained.judge("SPAM", plain[chosen], spam(stegos[chosen]))}
             if rich and richly is not None and rate in RICH.get(name, ()):
@@ -119,7 +119,7 @@ def _in_jpeg(tiles: Tiles, splits: int) -> dict[str, Any]:
         for name, row in made.items():
             stegos = [stego for stego, taken in zip(row, chosen, strict=True) if taken and stego is not None]
             moved = sum(np.count_nonzero(s != j.coefficients) for s, j in zip(stegos, some, strict=True))
-            one = {"bits_a_change": round(sum(round(rate * jpeg.live) for jpeg in some) / moved, 2)}
+            one: dict[str, Any] = {"bits_a_change": round(sum(round(rate * jpeg.live) for jpeg in some) / moved, 2)}
             one |= {"left_out": int(np.count_nonzero(~chosen))}
             one |= {"DCTR": trained.judge("DCTR", covers[chosen], _dctr(stegos, some))}
             seen[name][str(rate)] = one

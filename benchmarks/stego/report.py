@@ -157,18 +157,18 @@ def _maps(target: Path) -> None:
         half = portrait.convert("L").resize((256, 300), Image.Resampling.LANCZOS)
     pixels = np.asarray(half)
     price = prices(Canvas(pixels.astype(np.int16), "pixels"))
-    figure, axes = pyplot.subplots(1, 5, figsize=(13, 3.6), layout="constrained")
+    figure, axes = pyplot.subplots(1, 5, figsize=(13, 3.3), layout="constrained")
     axes[0].imshow(pixels, cmap="gray")
     axes[0].set_title("cover")
     axes[1].imshow(np.log10(price), cmap="magma_r")
-    axes[1].set_title("price of a step (dark: dear)")
+    axes[1].set_title("price of a step")
     for axis, way, rate in ((axes[2], "ours", 0.05), (axes[3], "ours", 0.4), (axes[4], "LSB matching", 0.4)):
         method = methods.ours if way == "ours" else methods.matching
         stego = method(pixels, round(rate * pixels.size), 1)
         if stego is None:
             raise AssertionError("the portrait carries what it is asked to")
         axis.imshow(stego.astype(np.int16) - pixels, cmap="bwr", vmin=-1.5, vmax=1.5, interpolation="nearest")
-        axis.set_title(f"steps: {way}, {rate} bits a pixel", fontsize=9)
+        axis.set_title(f"{way}, {rate} bits a pixel")
     for axis in axes:
         axis.set_axis_off()
     figure.savefig(target, dpi=80)

@@ -4,13 +4,14 @@ Three estimate how much LSB replacement a grey picture (height x width, uint8) h
 686 relations between neighbours, from which a trained classifier learns what a method does. All are deterministic.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-Features = NDArray[np.float64]  # pictures x features
+Features = NDArray[np.float32] | NDArray[np.float64]  # pictures x features
 Scores = NDArray[np.float64]  # one a picture; the higher, the more suspect
 
 _SLOPE = 3  # differences beyond it count as it
@@ -46,9 +47,9 @@ def sample_pairs(pixels: Pixels) -> float:
     left = np.concatenate([wide[:, :-1].ravel(), wide[:-1].ravel()])
     right = np.concatenate([wide[:, 1:].ravel(), wide[1:].ravel()])
     even = right % 2 == 0
-    nearer = np.count_nonzero((even & (left < right)) | (~even & (left > right)))
-    further = np.count_nonzero((even & (left > right)) | (~even & (left < right)))
-    together = np.count_nonzero(left // 2 == right // 2)
+    nearer = int(np.count_nonzero((even & (left < right)) | (~even & (left > right))))
+    further = int(np.count_nonzero((even & (left > right)) | (~even & (left < right))))
+    together = int(np.count_nonzero(left // 2 == right // 2))
     return 2 * _smaller_root(2 * together, 2 * (2 * nearer - left.size), further - nearer)
 
 
@@ -69,7 +70,7 @@ def weighted_stego(pixels: Pixels) -> float:
 def _smaller_root(a: float, b: float, c: float) -> float:
     if a == 0:
         return -c / b if b else 0.0
-    reach = max(b * b - 4 * a * c, 0.0) ** 0.5
+    reach = math.sqrt(max(b * b - 4 * a * c, 0.0))
     return min((-b + reach) / (2 * a), (-b - reach) / (2 * a), key=abs)
 
 
@@ -91,7 +92,8 @@ def _transitions(differences: NDArray[np.int16], down: int, right: int) -> NDArr
     height, width = near.shape[0] - 2 * down, near.shape[1] - 2 * right
     first, second, third = (near[i * down :, i * right :][:height, :width] for i in range(3))
     counts = np.bincount(((first * size + second) * size + third).ravel(), minlength=size**3).reshape(-1, size)
-    return (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).ravel()
+    shares: NDArray[np.float64] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return shares.ravel()
 
 
 @dataclass(frozen=True, eq=False)
