@@ -8,11 +8,14 @@ that cannot backtrack, and what they give is never longer than a few times the t
 import base64
 import binascii
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from services.dlp.charsets import decode, header_text
+from services.dlp.files.kinds import Family
+from services.dlp.files.types import kind_of
 from services.dlp.lookalikes import as_read
 from services.dlp.markup import split
 
@@ -48,8 +51,12 @@ _LIKE_CODE = re.compile(
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 # One character after the other, with the same between them each time.
 _APART = re.compile(r".([\W_]{1,3})(?:.\1){7,}+.?", re.DOTALL)
+_RUN = re.compile(rb"[\x20-\x7e]{4,}+")
 _NO_HEX = re.compile(r"0[xX]|[^0-9A-Fa-f]")
 _NUMBER = re.compile(r"[0-9]+")
+# Of a file without a known kind, what is no chance; digits of the shortest packed file.
+MANY_BYTES, SHORTEST_FILE = 4096, 24
+_PACKED = frozenset(Family) - {Family.TEXT, Family.UNKNOWN, Family.DATA, Family.PICTURE, Family.MEDIA}
 _TO_BASE64 = str.maketrans("-_", "+/", "= \t")
 _ROT13 = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "NOPQRSTUVWXYZABCDEFGHIJKLMnopqrstuvwxyzabcdefghijklm"
@@ -99,7 +106,8 @@ def unescape(text: str) -> tuple[tuple[str, ...], str]:
 
 
 def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
-    """The blocks in `text` that read as text once decoded: the name of the encoding, and what each may say.
+    """The blocks in `text` that read as text once decoded: the name of the encoding, and what each may say; nothing,
+    where a block is no text but a file.
 
     Lines can be read in several ways, of which one is meant. Each block is read by the first decoder that can; long
     ones that say nothing are tried in rot13 and backwards.
@@ -133,11 +141,17 @@ def _read_blocks(text: str, readers: "Sequence[_Reader]") -> Iterator[tuple[str,
                 kept = end
                 yield reader.name, read
                 continue
+            if reader.holds_packed("".join(lines)):
+                yield reader.name, []
+                continue
             end = match.end()
             if reader.name == "base64" and len(match[0]) >= 16:
                 for turned, turn in (("rot13, base64", rot13(match[0])), ("reversed, base64", match[0][::-1])):
-                    if (one := reader.read(turn)) is not None:
-                        yield turned, [one]
+                    one = reader.read(turn)
+                    if one is not None or reader.holds_packed(turn):
+                        yield turned, [] if one is None else [one]
+            if scraps := reader.scraps("".join(lines)):
+                yield reader.name, [scraps]
         text = "\n".join((*left, text[kept:])) if left else text
 
 
@@ -166,43 +180,51 @@ def _readable(data: bytes) -> str | None:
     return text if text.count("\ufffd") * 20 <= len(text) else None
 
 
-def _base64(block: str) -> str | None:
+def _base64(block: str) -> Iterator[bytes]:
     digits = block.translate(_TO_BASE64)
     for shift in range(4 if len(digits) >= 16 else 1):  # a block may stand right behind other letters
         whole = len(digits) - ((len(digits) - shift) % 4 == 1)
-        data = binascii.a2b_base64(digits[shift:whole] + "==")
-        if (read := _readable(data)) is not None:
-            return read
-    return None
+        yield binascii.a2b_base64(digits[shift:whole] + "==")
 
 
-def _base32(block: str) -> str | None:
+def _base32(block: str) -> Iterator[bytes]:
     digits = block.rstrip("=").upper()
     if len(digits) % 8 in (1, 3, 6):  # no number of bytes makes that many
         digits = digits[:-1]
-    return _readable(base64.b32decode(digits + "=" * (-len(digits) % 8)))
+    yield base64.b32decode(digits + "=" * (-len(digits) % 8))
 
 
-def _hex(block: str) -> str | None:
+def _hex(block: str) -> Iterator[bytes]:
     digits = _NO_HEX.sub("", block)
     for shift in (0, 1):
         end = shift + (len(digits) - shift) // 2 * 2
-        if (read := _readable(bytes.fromhex(digits[shift:end]))) is not None:
-            return read
-    return None
+        yield bytes.fromhex(digits[shift:end])
 
 
-def _binary(block: str) -> str | None:
+def _binary(block: str) -> Iterator[bytes]:
     digits = _NO_HEX.sub("", block)
-    return _readable(bytes(int(digits[place : place + 8], 2) for place in range(0, len(digits), 8)))
+    yield bytes(int(digits[place : place + 8], 2) for place in range(0, len(digits), 8))
 
 
-def _decimal(block: str) -> str | None:
-    return _readable(bytes(int(number) for number in _NUMBER.findall(block)))
+def _decimal(block: str) -> Iterator[bytes]:
+    yield bytes(int(number) for number in _NUMBER.findall(block))
 
 
-def _ascii85(block: str) -> str | None:
-    return _readable(base64.a85decode(block, adobe=True))
+def _ascii85(block: str) -> Iterator[bytes]:
+    yield base64.a85decode(block, adobe=True)
+
+
+def _is_packed(data: bytes) -> bool:
+    """Whether these bytes, which are no text, hold more than a reader of texts can see."""
+    if len(data) < 16:
+        return False
+    if data[0] == 0x78 and (data[0] << 8 | data[1]) % 31 == 0:  # RFC 1950
+        try:
+            return bool(zlib.decompressobj().decompress(data, 64))
+        except zlib.error:
+            pass
+    family = kind_of("", "", data).family
+    return family in _PACKED or (family is Family.UNKNOWN and len(data) >= MANY_BYTES)
 
 
 def _from_shifted(text: str) -> str:
@@ -239,16 +261,30 @@ class _Reader:
 
     name: str
     pattern: re.Pattern[str]
-    decode: Callable[[str], str | None]
+    decode: Callable[[str], Iterator[bytes]]
     kinds: bytes
     signs: tuple[bytes, ...] = ()
     wraps: bool = False
 
     def read(self, block: str) -> str | None:
+        return next((text for data in self.decoded(block) if (text := _readable(data)) is not None), None)
+
+    def decoded(self, block: str) -> Iterator[bytes]:
+        """What a block may decode to."""
         try:
-            return self.decode(block)
+            yield from self.decode(block)
         except ValueError:  # the lines below belonged to something else, or it was no such block
-            return None
+            return
+
+    def holds_packed(self, block: str) -> bool:
+        """Whether a block that is no text is a file of a kind that has to be opened, or many bytes of no known kind."""
+        return len(block) >= SHORTEST_FILE and any(map(_is_packed, self.decoded(block)))
+
+    def scraps(self, block: str) -> str:
+        """What can be read here and there in a block that is no text."""
+        if len(block) < SHORTEST_FILE:
+            return ""
+        return b"\n".join(run for data in self.decoded(block) for run in _RUN.findall(data)).decode()
 
     def readings(self, lines: list[str]) -> list[str]:
         """What these lines can say: all as one block; the last being no part of it; each a block of its own."""

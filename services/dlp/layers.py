@@ -50,7 +50,8 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Unfolded:
-    """The outermost layer of a passage, which has all others, and what was not opened: "too-deep", "too-big"."""
+    """The outermost layer of a passage, which has all others, and why not all was opened: "too-deep" and "too-big" say
+    it was a limit, "packed-text" that a file is written into the text."""
 
     layer: Layer
     unopened: frozenset[str] = frozenset()
@@ -86,10 +87,13 @@ class _Unfolding:
         return Layer(view, text, self.blocks(view, text, depth), tuple(again))
 
     def blocks(self, view: str, text: str, depth: int) -> tuple[tuple[Layer, ...], ...]:
-        return tuple(
-            tuple(self.layer(_chain(view, name), one, depth + 1) for one in block if self.take(one, depth + 1))
-            for name, block in blocks(text)
-        )
+        opened = []
+        for name, block in blocks(text):
+            if not block:
+                self.unopened.add("packed-text")
+            read = (one for one in block if self.take(one, depth + 1))
+            opened.append(tuple(self.layer(_chain(view, name), one, depth + 1) for one in read))
+        return tuple(opened)
 
     def take(self, text: str, depth: int) -> bool:
         """Whether a text at this depth is still to be looked at."""

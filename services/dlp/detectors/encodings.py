@@ -1,4 +1,4 @@
-"""Says where a text was not read to its end: what is encoded in it lies deeper, or is more, than is undone."""
+"""Says where a text was not read to its end: what is encoded in it lies deeper, is more, or is no text."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ DETECTOR = "unscannable"
 
 
 def find(passages: Sequence[Passage]) -> tuple[Hit, ...]:
-    """One hit for each passage and reason, "too-deep" or "too-big": nobody knows what such a passage says."""
+    """One hit for each passage and reason (see layers.py): nobody knows what such a passage says."""
     return tuple(
         Hit(DETECTOR, reason, passage.name) for passage in passages for reason in sorted(passage.unfolded.unopened)
     )

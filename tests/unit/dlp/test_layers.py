@@ -1,8 +1,14 @@
 """What is encoded in a text is read by every detector, or the mail is held for it: nothing deeper passes as clean."""
 
 import base64
+import bz2
+import gzip
+import io
+import lzma
 import random
 import re
+import zipfile
+import zlib
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -101,6 +107,63 @@ def test_what_grows_too_big_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("text", ["Dear Bob, lunch at 12?", b64(SECRET), "", "%41%42", "&amp;" * 500, "=" * 5000])
 def test_nothing_is_said_of_a_text_that_was_read(text: str) -> None:
     assert encodings.find([Passage("body", text)]) == ()
+
+
+def a_zip(text: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("plan.txt", text)
+    return file.getvalue()
+
+
+def packed() -> dict[str, bytes]:
+    return {
+        "zip": a_zip(SECRET),
+        "gzip": gzip.compress(SECRET.encode()),
+        "zlib": zlib.compress(SECRET.encode()),
+        "bzip2": bz2.compress(SECRET.encode()),
+        "xz": lzma.compress(SECRET.encode()),
+        "pdf": b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n" + zlib.compress(SECRET.encode()),
+        "bytes of no known kind": random.Random(3).randbytes(8000),
+    }
+
+
+WRITTEN: dict[str, Callable[[bytes], str]] = {
+    "base64": lambda data: base64.b64encode(data).decode(),
+    "base64, wrapped": lambda data: base64.encodebytes(data).decode(),
+    "base64, quoted": lambda data: base64.encodebytes(data).decode().replace("\n", "\n> "),
+    "base64, reversed": lambda data: base64.b64encode(data).decode()[::-1],
+    "base64, twice": lambda data: base64.b64encode(base64.b64encode(data)).decode(),
+    "hex": bytes.hex,
+    "hex, spaced": lambda data: data.hex(" "),
+    "base32": lambda data: base64.b32encode(data).decode(),
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+@pytest.mark.parametrize("kind", packed())
+def test_a_file_written_into_a_text_is_said_to_be_unread(kind: str, written: str) -> None:
+    text = f"Hello Bob,\n\n{WRITTEN[written](packed()[kind])}\n\nBest regards\nAda\n"
+    assert [hit.rule for hit in encodings.find([Passage("body", text)])] == ["packed-text"]
+
+
+@pytest.mark.parametrize("written", [name for name in WRITTEN if name != "base64, reversed"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"the\x01operation\x02bluebell\x03begins\x01on\x01Monday",
+        random.Random(8).randbytes(90) + b"the operation bluebell begins" + random.Random(9).randbytes(60),
+    ],
+    ids=["with control characters", "among other bytes"],
+)
+def test_words_in_bytes_that_are_no_text_are_found(data: bytes, written: str) -> None:
+    assert is_found(Passage("body", f"Hello Bob,\n\n{WRITTEN[written](data)}\n\nBest regards\nAda\n"))
+
+
+def test_a_small_picture_or_a_number_is_no_file_to_be_opened() -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
+    for data in (picture, random.Random(4).randbytes(300), b"\x99\x01\x0d\x04" + random.Random(5).randbytes(400)):
+        assert encodings.find([Passage("body", WRITTEN["base64, wrapped"](data))]) == ()
 
 
 TOKEN = "AKIAZQ3DRSTUVWXY2345"
