@@ -18,6 +18,7 @@ from libarchive.exception import ArchiveError
 
 from services.dlp.charsets import decode
 from services.dlp.extraction.pieces import Budget, Exceeded, Inner, Piece, Text, Trouble, unpacked
+from services.dlp.extraction.texts import likely, runs
 from services.dlp.files.types import kind_of, zip_end
 
 BEFORE = "data before the archive"
@@ -42,6 +43,7 @@ _PACKAGES = ("[Content_Types].xml", "mimetype")
 """A member of one of these names makes the archive a document (OOXML, OpenDocument, EPUB)."""
 _PARTS = (".xml", ".rels", ".vml", ".rdf")
 _EXPECTED = (".bin", ".odttf", ".fntdata")
+_TRAILER = b"TRAILER!!!\x00"
 _DESCRIPTOR = 24
 """Most bytes of a data descriptor, which may follow a member and belongs to it."""
 
@@ -63,7 +65,8 @@ def read_zip(data: bytes, budget: Budget) -> Iterator[Piece]:
         if archive.comment:
             yield Text("comment", decode(archive.comment))
         names = [member.filename for member in members] + [decode(m.comment) for m in members if m.comment]
-        yield Text("names", "\n".join(names))
+        names += [told for member in members for told in _told_beside(data, member)]
+        yield Text("names", "\n".join(dict.fromkeys(names)))
         gaps = _gaps(data, members, archive.start_dir)
         if gaps is None:
             yield Trouble("overlap")
@@ -73,9 +76,9 @@ def read_zip(data: bytes, budget: Budget) -> Iterator[Piece]:
             budget.check()
             if member.flag_bits & 0x41:
                 yield Trouble("encrypted", member.filename)
-            elif not member.is_dir() or member.file_size:
+            elif not member.is_dir() or member.file_size or member.compress_size:
                 try:
-                    yield from _member(archive, member, package, budget)
+                    yield from _member(data, archive, member, package, budget)
                 except RuntimeError:
                     # A compression that zipfile has not: libarchive may.
                     left.append(member.filename)
@@ -88,18 +91,61 @@ def read_zip(data: bytes, budget: Budget) -> Iterator[Piece]:
         yield Inner("data behind the archive", data[behind:])
 
 
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, package: bool, budget: Budget) -> Iterator[Piece]:
+def _told_beside(data: bytes, member: zipfile.ZipInfo) -> tuple[str, str, str]:
+    """The name in the header before the member, and the extra fields there and in the directory."""
+    name, local = _local_header(data, member)
+    return decode(name), runs(local), runs(member.extra)
+
+
+def _local_header(data: bytes, member: zipfile.ZipInfo) -> tuple[bytes, bytes]:
+    start = member.header_offset
+    name, extra = struct.unpack_from("<HH", data, start + 26) if start + 30 <= len(data) else (0, 0)
+    return data[start + 30 : start + 30 + name], data[start + 30 + name : start + 30 + name + extra]
+
+
+def _member(
+    data: bytes, archive: zipfile.ZipFile, member: zipfile.ZipInfo, package: bool, budget: Budget
+) -> Iterator[Piece]:
     path = PurePosixPath(member.filename)
     suffix = path.suffix.lower()
     part = package and suffix in _PARTS
-    with archive.open(member) as file:
-        for piece in unpacked(member.filename, _chunks(file), member.compress_size, budget, part):
-            if isinstance(piece, Inner) and package:
-                if path.name == "manifest.xml" and b"encryption-data" in piece.data:
-                    yield Trouble("encrypted")
-                yield Inner(path.stem if part else path.name, piece.data, part, expected=suffix in _EXPECTED)
-            else:
-                yield piece
+    behind: list[bytes] = []
+    for piece in unpacked(member.filename, _contents(data, archive, member, behind), member.compress_size, budget):
+        if not isinstance(piece, Inner):
+            yield piece
+            continue
+        if package and path.name == "manifest.xml" and b"encryption-data" in piece.data:
+            yield Trouble("encrypted")
+        name = path.name if package and not part else path.stem if part else member.filename
+        yield Inner(name, piece.data, part, expected=package and suffix in _EXPECTED)
+        if len(piece.data) != member.file_size or zlib.crc32(piece.data) != member.CRC:
+            yield Trouble("damaged", member.filename)
+    yield from (Inner("data behind a member", rest) for rest in behind if rest)
+
+
+def _contents(data: bytes, archive: zipfile.ZipFile, member: zipfile.ZipInfo, behind: list[bytes]) -> Iterator[bytes]:
+    """All that is stored, whatever size the directory says: zipfile would stop there."""
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        with archive.open(member) as file:
+            yield from _chunks(file)
+        return
+    if not data.startswith(b"PK\x03\x04", member.header_offset):
+        raise zipfile.BadZipFile("no header before the member")
+    begin = member.header_offset + 30 + sum(map(len, _local_header(data, member)))
+    stored = data[begin : begin + member.compress_size]
+    if len(stored) != member.compress_size:
+        raise EOFError("the member is cut off")
+    if member.compress_type == zipfile.ZIP_STORED:
+        yield stored
+        return
+    stream, place = zlib.decompressobj(-15), 0
+    while not stream.eof:
+        feed = stream.unconsumed_tail or stored[place : place + _CHUNK]
+        place += 0 if stream.unconsumed_tail else len(feed)
+        if not feed:
+            raise EOFError("the stream is cut off")
+        yield stream.decompress(feed, _CHUNK)
+    behind.append(stream.unused_data + stored[place:])
 
 
 def _gaps(data: bytes, members: list[zipfile.ZipInfo], directory: int) -> list[tuple[int, int]] | None:
@@ -112,8 +158,7 @@ def _gaps(data: bytes, members: list[zipfile.ZipInfo], directory: int) -> list[t
             return None
         if start - covered > _DESCRIPTOR or (not covered and start):
             gaps.append((covered, start))
-        name, extra = struct.unpack_from("<HH", data, start + 26) if start + 30 <= len(data) else (0, 0)
-        covered = start + 30 + name + extra + member.compress_size
+        covered = start + 30 + sum(map(len, _local_header(data, member))) + member.compress_size
     if directory - covered > _DESCRIPTOR:
         gaps.append((covered, directory))
     return gaps
@@ -128,25 +173,54 @@ def read_archive(data: bytes, budget: Budget) -> Iterator[Piece]:
     if data.startswith(b"Rar!\x1a\x07\x01"):
         name = "rar5"
     yield from _through_libarchive(data, name, budget)
+    # What no member covers: the formats say in many ways where they end, and some have room in between.
+    yield Text("bytes", likely(runs(data)))
+    end = _end(name, data)
+    if data[end:].strip(b"\x00"):
+        yield Inner("data behind the archive", data[end:])
+
+
+def _end(name: str, data: bytes) -> int:
+    """Where the archive ends, for formats that say so at a known place; else the end of the data."""
     if name == "7zip" and len(data) > 32:
-        offset, size = struct.unpack_from("<QQ", data, 12)
-        if data[32 + offset + size :].strip(b"\x00"):
-            yield Inner("data behind the archive", data[32 + offset + size :])
+        return 32 + int(sum(struct.unpack_from("<QQ", data, 12)))
+    if name == "cab" and len(data) > 12:
+        return int(struct.unpack_from("<I", data, 8)[0])
+    if name == "iso9660" and len(data) > 0x8054:
+        return int(struct.unpack_from("<I", data, 0x8050)[0]) * 2048
+    if name == "cpio":
+        place = data.find(_TRAILER)
+        return place + len(_TRAILER) if place >= 0 else len(data)
+    return len(data)
 
 
 def _tar(data: bytes, budget: Budget) -> Iterator[Piece]:
     """Also what stands behind the two empty blocks that end the archive for most readers."""
     with tarfile.open(fileobj=BytesIO(data), mode="r:", ignore_zeros=True, errors="replace") as archive:
+        covered = 0
         for member in archive:
             budget.member()
             budget.check()
             # The names of the owner, and the comments of the pax format.
             told = (member.name, member.linkname, member.uname, member.gname, *member.pax_headers.values())
             yield Text("names", "\n".join(dict.fromkeys(filter(None, told))))
-            file = archive.extractfile(member) if member.isreg() else None
+            yield from _gap(data, covered, member.offset)
+            covered = member.offset_data
+            if member.issym() or member.islnk():
+                continue
+            # Types that no standard knows are unpacked as files.
+            file = archive.extractfile(member)
             if file is not None:
                 packed = member.size if not member.issparse() else 0
                 yield from unpacked(member.name, _chunks(file), packed, budget)
+                covered += packed
+    yield from _gap(data, covered, len(data))
+
+
+def _gap(data: bytes, start: int, end: int) -> Iterator[Inner]:
+    """What stands where there should be zeros."""
+    if data[start:end].strip(b"\x00"):
+        yield Inner("data between the members", data[start:end])
 
 
 def _through_libarchive(data: bytes, name: str, budget: Budget, only: frozenset[str] | None = None) -> Iterator[Piece]:

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from services.dlp.charsets import decode
 from services.dlp.extraction import ocr
 from services.dlp.extraction.pieces import MEGABYTE, Budget, Inner, Piece, Text, Trouble
-from services.dlp.extraction.texts import runs
+from services.dlp.extraction.texts import likely, plain, runs
 
 SEEN = 0.5
 
 
 def read_picture(data: bytes, budget: Budget) -> Iterator[Piece]:
+    """What it shows, what is told with it, and what stands in it where no reader of pictures looks."""
     yield from ocr.words(data, budget)
     if data.startswith(b"\x89PNG"):
         yield from _png(data, budget)
@@ -29,6 +30,7 @@ def read_picture(data: bytes, budget: Budget) -> Iterator[Piece]:
         yield from read_riff(data)
     else:
         yield Text("metadata", likely(runs(data)))
+    yield Text("bytes", plain(data))
 
 
 def read_drawing(data: bytes, budget: Budget) -> Iterator[Piece]:
@@ -38,15 +40,11 @@ def read_drawing(data: bytes, budget: Budget) -> Iterator[Piece]:
     yield Text("letters", runs(data))
 
 
-def likely(text: str) -> str:
-    """Runs long enough not to come of compressed pictures and sounds by chance."""
-    return "\n".join(line for line in text.split("\n") if len(line) >= 8)
-
-
 def _png(data: bytes, budget: Budget) -> Iterator[Piece]:
     """PNG 11.3.3: tEXt as it is, zTXt and iTXt perhaps deflated, eXIf as runs."""
     place = 8
     said = []
+    packed_pixels = []
     while place + 12 <= len(data):
         size = struct.unpack_from(">I", data, place)[0]
         kind, body = data[place + 4 : place + 8], data[place + 8 : place + 8 + size]
@@ -67,57 +65,88 @@ def _png(data: bytes, budget: Budget) -> Iterator[Piece]:
             said.append(decode(unpacked) if kind != b"iCCP" else runs(unpacked))
         elif kind == b"tEXt":
             said.append(decode(body.replace(b"\x00", b" ")))
-        elif kind not in (b"IHDR", b"PLTE", b"IDAT", b"fdAT", b"IEND", b"tRNS"):
+        elif kind == b"IDAT":
+            packed_pixels.append(body)
+        elif kind not in (b"IHDR", b"fdAT", b"IEND"):
             said.append(runs(body))
         if kind == b"IEND":
             break
     yield Text("metadata", "\n".join(said))
+    if packed_pixels:
+        yield from _pixels(data[16:29], b"".join(packed_pixels), budget)
     if data[place:].strip(b"\x00"):
         yield Inner("data behind the picture", data[place:])
 
 
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PASSES = ((8, 8), (8, 8), (4, 8), (4, 4), (2, 4), (2, 2), (1, 2))
+"""Over how many columns and rows Adam7 steps; where each begins matters little for how much it is."""
+
+
+def _pixels(header: bytes, packed: bytes, budget: Budget) -> Iterator[Piece]:
+    """Nothing, where the pixels are as many as the header says and the stream ends with them."""
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header.ljust(13, b"\0")[:13])
+    bits = depth * _CHANNELS.get(colour, 4)
+    passes = _PASSES if interlaced else ((1, 1),)
+    most = sum(-(-height // rows) * (-(-(-(-width // columns) * bits) // 8) + 1) for columns, rows in passes)
+    stream, count, feed = zlib.decompressobj(), 0, packed
+    try:
+        while feed and not stream.eof and count <= most:
+            chunk = stream.decompress(feed, MEGABYTE)
+            feed = stream.unconsumed_tail
+            count += len(chunk)
+            budget.check()
+    except zlib.error:
+        yield Trouble("damaged", "pixels")
+        return
+    if count > most or not stream.eof:
+        yield Trouble("damaged", "pixels")
+    if stream.unused_data.strip(b"\x00"):
+        yield Inner("data behind the pixels", stream.unused_data)
+
+
 def _deflated(data: bytes) -> tuple[bytes, bool]:
-    """At most four megabytes, and whether that is all. What is not deflated is nothing, and all of it."""
+    """At most four megabytes, and whether that is all; what is not deflated, as it is."""
     stream = zlib.decompressobj()
     try:
         return stream.decompress(data, 4 * MEGABYTE), not stream.unconsumed_tail
     except zlib.error:
-        return b"", True
+        return data, True
 
 
 def _jpeg(data: bytes) -> Iterator[Piece]:
-    """ITU T.81 annex B: the segments but the tables; then the scans; then what follows the end of the image."""
+    """ITU T.81 annex B: the segments, also between the scans; then what follows the end of the image."""
     place = 2
     said = []
-    while place + 4 <= len(data) and data[place] == 0xFF:
-        marker = data[place + 1]
-        if marker == 0xFF:
-            place += 1
-            continue
-        if marker == 0xDA:
+    end = len(data)
+    while place + 4 <= len(data):
+        place = data.find(b"\xff", place)
+        marker = data[place + 1] if 0 <= place < len(data) - 1 else 0xD9
+        if marker == 0xD9:
+            end = place + 2 if place >= 0 else len(data)
             break
-        size = struct.unpack_from(">H", data, place + 2)[0]
+        if marker in _ALONE:
+            place += 1 if marker == 0xFF else 2
+            continue
+        size = struct.unpack_from(">H", data.ljust(place + 4, b"\0"), place + 2)[0]
         body = data[place + 4 : place + 2 + size]
         if marker == 0xFE:
             said.append(decode(body))
-        elif 0xE0 <= marker <= 0xEF:
+        elif marker not in _TABLES:
             said.append(runs(body))
         place += 2 + max(size, 2)
     yield Text("metadata", "\n".join(said))
-    while 0 <= place < len(data) - 1:
-        # In a scan FF is followed by 00 or a restart marker; a progressive image has tables between its scans.
-        place = data.find(b"\xff", place)
-        if place < 0:
-            return
-        if data[place + 1 : place + 2] == b"\xd9":
-            if data[place + 2 :].strip(b"\x00\r\n"):
-                yield Inner("data behind the picture", data[place + 2 :])
-            return
-        place += 2
+    if data[end:].strip(b"\x00\r\n"):
+        yield Inner("data behind the picture", data[end:])
+
+
+# Markers without a length: stuffing and padding in a scan, restarts. Segments in which nobody writes: tables, frames.
+_ALONE = frozenset([0x00, 0x01, 0xFF, *range(0xD0, 0xD9)])
+_TABLES = frozenset([*range(0xC0, 0xC8), *range(0xC9, 0xD0), 0xDA, 0xDB, 0xDD])
 
 
 def _gif(data: bytes) -> Iterator[Piece]:
-    """GIF89a: comment, text and application extensions; then what follows the trailer."""
+    """GIF89a: all extensions but those of control; then what follows the trailer, or what is no block."""
     place = 13 + (3 << (data[10] & 7) + 1 if len(data) > 10 and data[10] & 0x80 else 0)
     said = []
     while place < len(data):
@@ -134,13 +163,15 @@ def _gif(data: bytes) -> Iterator[Piece]:
             flags = data[place + 9] if place + 9 < len(data) else 0
             place += 11 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
         else:
+            yield Trouble("damaged", "blocks")
+            yield Inner("data between the blocks", data[place:], part=True)
             break
         body = []
         while place < len(data) and data[place]:
             body.append(data[place + 1 : place + 1 + data[place]])
             place += 1 + data[place]
         place += 1
-        if label in (b"\xfe", b"\x01", b"\xff"):
+        if label not in (b"", b"\xf9"):
             said.append(decode(b"".join(body)))
     yield Text("metadata", "\n".join(said))
 
@@ -152,7 +183,7 @@ def read_riff(data: bytes) -> Iterator[Piece]:
     while place + 8 <= len(data):
         kind, size = data[place : place + 4], struct.unpack_from("<I", data, place + 4)[0]
         if kind not in (b"VP8 ", b"VP8L", b"ALPH", b"ANMF", b"data", b"movi", b"fmt "):
-            said.append(runs(data[place + 8 : place + 8 + min(size, 4 * MEGABYTE)]))
+            said.append(runs(data[place + 8 : place + 8 + size]))
         place += 8 + size + size % 2
     yield Text("metadata", "\n".join(said))
     end = 8 + struct.unpack_from("<I", data, 4)[0] if len(data) >= 8 else len(data)

@@ -8,9 +8,9 @@ from io import BytesIO
 from tinytag import TinyTag, TinyTagException
 
 from services.dlp.charsets import decode
-from services.dlp.extraction.pictures import SEEN, likely, read_riff
+from services.dlp.extraction.pictures import SEEN, read_riff
 from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
-from services.dlp.extraction.texts import runs
+from services.dlp.extraction.texts import likely, plain, runs
 
 
 def read_recording(data: bytes, budget: Budget) -> Iterator[Piece]:
@@ -24,6 +24,7 @@ def read_recording(data: bytes, budget: Budget) -> Iterator[Piece]:
     else:
         yield Text("metadata", likely(runs(data)))
     yield from _tags(data)
+    yield Text("bytes", plain(data))
 
 
 def _tags(data: bytes) -> Iterator[Piece]:

@@ -26,6 +26,7 @@ _BASE64 = re.compile(
 )
 _UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n", re.MULTILINE)
 _RUN = re.compile(rb"[\t\r\n\x20-\x7e\xc0-\xfe]{4,}+")
+_PLAIN_RUN = re.compile(rb"[\x20-\x7e]{8,}+")
 _WIDE_RUN = re.compile(
     r"[\t\r\n\x20-\x7e\xa0-\u06ff\u0e00-\u0e7f\u1e00-\u206f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{4,}+"
 )
@@ -195,3 +196,13 @@ def runs(data: bytes) -> str:
         wide = data[start : start + (len(data) - start) // 2 * 2].decode("utf-16-le", "replace")
         found.extend(run for run in _WIDE_RUN.findall(wide) if start == 0 or _ASCII.search(run))
     return "\n".join(found)
+
+
+def likely(text: str) -> str:
+    """Of runs those that are long enough not to come of packed bytes, pictures and sounds by chance."""
+    return "\n".join(line for line in text.split("\n") if len(line) >= 8)
+
+
+def plain(data: bytes) -> str:
+    """Runs of at least eight printable ASCII characters, as they hardly come about by chance: one to a line."""
+    return "\n".join(run.decode("ascii") for run in _PLAIN_RUN.findall(data))
