@@ -66,7 +66,9 @@ def wire(settings: Settings) -> Service:
     answer(ChangeLists, lists.change_lists)
     answer(GetWords, lists.get_words)
     answer(PutWords, lists.put_words)
-    answer(TryLists, Trying(lists, service.directory, extractor, settings.domains).try_lists)
+    # Not the filter's own: a hundred mails with files would keep those that are sent waiting.
+    trial = Extractor(processes=1)
+    answer(TryLists, Trying(lists, service.directory, trial, settings.domains).try_lists)
     answer(GetListsHistory, lists.history)
     answer(Scan, filtering.scan)
     answer(Release, review.release)
@@ -81,7 +83,7 @@ def wire(settings: Settings) -> Service:
         extractor.warm()
 
     async def end_extractors() -> None:
-        for one in (extractor, patient, brief):
+        for one in (extractor, patient, brief, trial):
             one.close()
 
     service.before_work(start_extractors)

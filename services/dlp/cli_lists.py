@@ -22,17 +22,18 @@ from services.dlp.lists import FIELDS, Lists, differences, hashes_from_text, has
 lists = typer.Typer(no_args_is_help=True, help="Black words, file hashes, exempt senders.")
 white = typer.Typer(no_args_is_help=True, help="Files that may leave (see `lists mode`), by SHA-256.")
 black = typer.Typer(no_args_is_help=True, help="Files that may not leave, by SHA-256 or SHA-1.")
+known_bad = typer.Typer(no_args_is_help=True, help="Files known to do harm, by SHA-256 or SHA-1: danger, for rules.")
 exempt = typer.Typer(no_args_is_help=True, help="Senders whose mails are not filtered.")
 partner = typer.Typer(no_args_is_help=True, help="Partners' domains: rules may tell them from others outside.")
 for _name, _part in (
-    ("white", white), ("black", black), ("exempt", exempt), ("partner", partner),
+    ("white", white), ("black", black), ("known-bad", known_bad), ("exempt", exempt), ("partner", partner),
 ):  # fmt: skip
     lists.add_typer(_part, name=_name)
 
 TRIES = 5
 SHOWN = 100
 """Words that `show` has in its table."""
-PARTS = ("white", "black", "exempt", "partner")
+PARTS = ("white", "black", "known-bad", "exempt", "partner")
 
 Part = Annotated[str, typer.Argument(metavar="LIST", help=f"Of: {', '.join(PARTS)}.")]
 Hashes = Annotated[list[str] | None, typer.Argument(metavar="HASH...", help="In hexadecimal.")]
@@ -57,6 +58,7 @@ def show(as_json: Json = False) -> None:
             ("Words", f"{len(now.words):,}"),
             ("White list", f"{now.white_mode}, {len(now.white_hashes)} files"),
             ("Black list", f"{len(now.black_hashes)} files"),
+            ("Known bad", f"{len(now.known_bad)} files"),
             ("Exempt senders", ", ".join(sorted(now.exempt_senders)) or "none"),
             ("Weight threshold", now.weight_threshold or "off"),
             ("Partners", ", ".join(sorted(now.partner_domains)) or "none"),
@@ -165,6 +167,18 @@ def black_add(hashes: Hashes = None, file: Files = None, as_json: Json = False) 
 def black_remove(hashes: Hashes = None, file: Files = None, as_json: Json = False) -> None:
     """Take these files off the list."""
     _remove("black", _digests(hashes, file), as_json)
+
+
+@known_bad.command("add")
+def known_bad_add(hashes: Hashes = None, file: Files = None, as_json: Json = False) -> None:
+    """Treat these files as dangerous, whatever they are."""
+    _add("known-bad", _digests(hashes, file), as_json)
+
+
+@known_bad.command("remove")
+def known_bad_remove(hashes: Hashes = None, file: Files = None, as_json: Json = False) -> None:
+    """Take these files off the list."""
+    _remove("known-bad", _digests(hashes, file), as_json)
 
 
 @exempt.command("add")

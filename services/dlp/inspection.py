@@ -40,7 +40,7 @@ def inspect(
 
     def decided(raw: bytes) -> tuple[Message, Decision]:
         read = message.read(raw, _left_closed if exempt else extract)
-        hits = () if exempt else rules.detect(read)
+        hits = () if exempt else rules.detect(read, now)
         return read, policy.decide(
             read, sender, recipients, rules, domains,
             hits=hits, roles=roles, size=len(raw), reasoned=reasoned, now=now,

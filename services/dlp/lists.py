@@ -64,10 +64,10 @@ class OwnExpression(BaseModel):
         return own_expressions.OwnExpression(self.name, self.pattern, self.case_sensitive, self.score)
 
 
-ListName = Literal["words", "white", "black", "exempt", "partner"]
+ListName = Literal["words", "white", "black", "exempt", "partner", "known-bad"]
 FIELDS: Mapping[ListName, str] = {
     "words": "words", "white": "white_hashes", "black": "black_hashes", "exempt": "exempt_senders",
-    "partner": "partner_domains",
+    "partner": "partner_domains", "known-bad": "known_bad",
 }  # fmt: skip
 """The fields of the lists, by the names that people have for them."""
 
@@ -98,9 +98,10 @@ class Lists(BaseModel):
 
     With `white_mode` strict a mail leaves only if the SHA-256 of each attachment is in `white_hashes`: the
     paper's rule, by which an empty list lets nothing attached leave; advisory only remarks on it.
-    `black_hashes` takes SHA-1 as well. `weight_threshold` holds a mail if the paper's W_t of a term in a
-    passage reaches it; without it, weights only rank. `rules` are the organisation's, `rule_sets` those of groups and
-    persons. Days and hours are those of `time_zone` (IANA's name of it); `ends` says which entries count until when.
+    `black_hashes` takes SHA-1 as well, and so does `known_bad`: files that do harm, which ordered rules judge like
+    other danger. `weight_threshold` holds a mail if the paper's W_t of a term in a passage reaches it; without it,
+    weights only rank. `rules` are the organisation's, `rule_sets` those of groups and persons. Days and hours are those
+    of `time_zone` (IANA's name of it); `ends` says which entries count until when.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -110,6 +111,7 @@ class Lists(BaseModel):
     white_mode: WhiteMode = "off"
     white_hashes: Annotated[frozenset[Sha256], Field(max_length=MAX_HASHES)] = frozenset()
     black_hashes: Annotated[frozenset[Sha256OrSha1], Field(max_length=MAX_HASHES)] = frozenset()
+    known_bad: Annotated[frozenset[Sha256OrSha1], Field(max_length=MAX_HASHES)] = frozenset()
     exempt_senders: Annotated[frozenset[Address], Field(max_length=MAX_SENDERS)] = frozenset()
     weight_threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     partner_domains: Annotated[frozenset[Domain], Field(max_length=MAX_DOMAINS)] = frozenset()
@@ -165,7 +167,7 @@ class Lists(BaseModel):
         over = self.over(name, today)
         return _Without(entries, over) if over else entries
 
-    @field_serializer("white_hashes", "black_hashes", "exempt_senders", "partner_domains")
+    @field_serializer("white_hashes", "black_hashes", "known_bad", "exempt_senders", "partner_domains")
     def _in_order(self, entries: frozenset[str]) -> list[str]:
         return sorted(entries)  # the same lists are the same bytes
 
@@ -199,6 +201,7 @@ def _entries(lists: Lists) -> dict[str, set[str]]:
         "white mode": {lists.white_mode},
         "white": set(lists.white_hashes),
         "black": set(lists.black_hashes),
+        "known-bad": set(lists.known_bad),
         "exempt": set(lists.exempt_senders),
         "weight threshold": {str(lists.weight_threshold or "off")},
         "partners": set(lists.partner_domains),

@@ -21,7 +21,7 @@ from typing import Literal
 
 from secumail.contracts.events import MOST_TAKEN_OUT
 from services.dlp import rules as ordered
-from services.dlp.attachments import black_listed, not_listed
+from services.dlp.attachments import black_listed, known_bad, not_listed
 from services.dlp.black_words import Scope, Words
 from services.dlp.detectors import binaries, encodings
 from services.dlp.detectors.database import Database
@@ -147,12 +147,13 @@ class Rules:
         """Whether this sender's mails are not filtered at this time."""
         return sender.strip().lower() in self.lists.counting("exempt", self.lists.local(now).date())
 
-    def detect(self, message: Message) -> tuple[Hit, ...]:
+    def detect(self, message: Message, now: datetime = UNTIMED) -> tuple[Hit, ...]:
         """What the detectors find in a mail, and what reading it found."""
+        known = known_bad(message.attachments, self.lists.counting("known-bad", self.lists.local(now).date()))
         passages = message.passages
         texts = encodings.find(passages), self.expressions.find(passages), self.documents.find(passages)
         files = binaries.find(self.documents, message.chunks)
-        return (*message.troubles, *message.dangers, *(hit for hits in texts for hit in hits), *files)
+        return (*message.troubles, *message.dangers, *known, *(hit for hits in texts for hit in hits), *files)
 
 
 @lru_cache(maxsize=4)

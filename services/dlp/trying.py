@@ -3,7 +3,7 @@
 dlp can't open a held mail. Who asks has opened it with the reviewers' key, and hands it over for this one look. Of mail
 that was sent, the log has how often it had each black word of its day (services.dlp.term_ids): which of it would have
 been held by words that get a lower threshold, or another scope, follows from that. Words that were on no list then were
-not counted.
+not counted, nor those of a mail beyond its hundred weightiest.
 """
 
 import asyncio
@@ -67,13 +67,13 @@ def held_by_counts(
     words: Words, logged: Iterable[LoggedMail], ids: TermIds, domains: Sequence[str]
 ) -> tuple[tuple[UUID, ...], Counter[str]]:
     """Which of these mails the words would have held, and how many of them by each."""
-    lines = tuple(logged)
+    lines, own = tuple(logged), {domain.strip().lower() for domain in domains}
     counted = {id_ for line in lines for id_ in line.terms}
     by_id = {id_: word for word in words if (id_ := ids.of(word.term)) in counted}
     held: list[UUID] = []
     terms: Counter[str] = Counter()
     for line in lines:
-        outside = any(recipient.rpartition("@")[2].lower() not in domains for recipient in line.recipients)
+        outside = any(recipient.rpartition("@")[2].strip().lower() not in own for recipient in line.recipients)
         by = [
             word.term
             for id_, count in line.terms.items()

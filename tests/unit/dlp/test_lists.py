@@ -1,5 +1,9 @@
 """Lists refuse what cannot work, in words an administrator can act on."""
 
+import hashlib
+from datetime import UTC, datetime
+from email.message import EmailMessage
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,11 +17,14 @@ from services.dlp.black_words import (
     words_to_csv,
     words_to_text,
 )
+from services.dlp.inspection import inspect
 from services.dlp.lists import Lists, differences, hashes_from_text, hashes_to_text
+from services.dlp.policy import Rules
 from services.dlp.words import fold
 
 SHA256 = "ab" * 32
 SHA1 = "cd" * 20
+ADA, EVE = "ada@northwind.example", "eve@contoso.example"
 
 
 def test_words_are_read_from_csv_with_and_without_heading() -> None:
@@ -161,3 +168,20 @@ def test_lists_are_frozen_and_survive_json_in_the_same_bytes() -> None:
     again = Lists.model_validate_json(lists.model_dump_json())
     assert again == lists
     assert '"exempt_senders":["a@x.example","b@x.example"]' in again.model_dump_json()
+
+
+def test_a_file_known_to_do_harm_is_danger_until_its_last_day() -> None:
+    mail = EmailMessage()
+    mail.set_content("See the plan.")
+    mail.add_attachment("plan, of no known harm", filename="plan.txt")
+    digest = hashlib.sha1(b"plan, of no known harm\n").hexdigest()
+    end = {"list": "known-bad", "entry": digest, "until": "2026-11-22"}
+    rules = Rules.compile(Lists.model_validate({"known_bad": [digest.upper()], "ends": [end]}))
+
+    def decided(day: int) -> list[tuple[str, str]]:
+        at = datetime(2026, 11, day, 12, tzinfo=UTC)
+        _, decision = inspect(mail.as_bytes(), ADA, [EVE], rules, ["northwind.example"], lambda _files: (), now=at)
+        return [(verdict.action, verdict.code) for verdict in decision.verdicts]
+
+    assert decided(22) == [("hold", "danger")]
+    assert decided(23) == [("pass", "clean")]
