@@ -40,8 +40,7 @@ Hashes = Annotated[list[str] | None, typer.Argument(metavar="HASH...", help="In 
 Files = Annotated[list[Path] | None, typer.Option("--file", help="A file: its SHA-256 is made here. Repeat it.")]
 VersionOption = Annotated[int | None, typer.Option("--version", help="An older version: see `lists history`.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write into this file.")]
-DomainNames = Annotated[list[str], typer.Argument(metavar="DOMAIN...")]
-Senders = Annotated[list[str], typer.Argument(metavar="ADDRESS...")]
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Addresses, or domains of partners.")]
 
 
 @lists.command()
@@ -145,52 +144,31 @@ def mode(
     put(lambda _now: {"white_mode": white_mode}, as_json)
 
 
-@white.command("add")
-def white_add(hashes: Hashes = None, file: Files = None, as_json: Json = False) -> None:
-    """Let these files leave."""
-    _add("white", _digests(hashes, file), as_json)
+def _of_files(part: str, commands: typer.Typer, adds: str) -> None:
+    @commands.command("add", help=adds)
+    def add(hashes: Hashes = None, file: Files = None, as_json: Json = False) -> None:
+        _add(part, _digests(hashes, file), as_json)
+
+    @commands.command("remove", help="Take these files off the list.")
+    def remove(hashes: Hashes = None, file: Files = None, as_json: Json = False) -> None:
+        _remove(part, _digests(hashes, file), as_json)
 
 
-@white.command("remove")
-def white_remove(hashes: Hashes = None, file: Files = None, as_json: Json = False) -> None:
-    """Take these files off the list."""
-    _remove("white", _digests(hashes, file), as_json)
+def _of_names(part: str, commands: typer.Typer, adds: str, removes: str) -> None:
+    @commands.command("add", help=adds)
+    def add(names: Names, as_json: Json = False) -> None:
+        _add(part, [name.strip().lower() for name in names], as_json)
+
+    @commands.command("remove", help=removes)
+    def remove(names: Names, as_json: Json = False) -> None:
+        _remove(part, [name.strip().lower() for name in names], as_json)
 
 
-@black.command("add")
-def black_add(hashes: Hashes = None, file: Files = None, as_json: Json = False) -> None:
-    """Hold mails with these files."""
-    _add("black", _digests(hashes, file), as_json)
-
-
-@black.command("remove")
-def black_remove(hashes: Hashes = None, file: Files = None, as_json: Json = False) -> None:
-    """Take these files off the list."""
-    _remove("black", _digests(hashes, file), as_json)
-
-
-@known_bad.command("add")
-def known_bad_add(hashes: Hashes = None, file: Files = None, as_json: Json = False) -> None:
-    """Treat these files as dangerous, whatever they are."""
-    _add("known-bad", _digests(hashes, file), as_json)
-
-
-@known_bad.command("remove")
-def known_bad_remove(hashes: Hashes = None, file: Files = None, as_json: Json = False) -> None:
-    """Take these files off the list."""
-    _remove("known-bad", _digests(hashes, file), as_json)
-
-
-@exempt.command("add")
-def exempt_add(addresses: Senders, as_json: Json = False) -> None:
-    """Filter these senders' mails no longer."""
-    _add("exempt", [a.strip().lower() for a in addresses], as_json)
-
-
-@exempt.command("remove")
-def exempt_remove(addresses: Senders, as_json: Json = False) -> None:
-    """Filter these senders' mails again."""
-    _remove("exempt", [a.strip().lower() for a in addresses], as_json)
+_of_files("white", white, "Let these files leave.")
+_of_files("black", black, "Hold mails with these files.")
+_of_files("known-bad", known_bad, "Treat these files as dangerous, whatever they are.")
+_of_names("exempt", exempt, "Filter these senders' mails no longer.", "Filter these senders' mails again.")
+_of_names("partner", partner, "Treat these domains as partners'.", "Treat these domains as outside again.")
 
 
 # --- changes ----------------------------------------------------------------------------------------------
@@ -328,15 +306,3 @@ _replaced_by_file("rule_sets", "Replace the rules of groups and persons: name, o
 _replaced_by_file(
     "expressions", "Replace the organisation's own expressions: name, pattern (RE2), case_sensitive, score."
 )
-
-
-@partner.command("add")
-def partner_add(domains: DomainNames, as_json: Json = False) -> None:
-    """Treat these domains as partners'."""
-    _add("partner", [d.strip().lower() for d in domains], as_json)
-
-
-@partner.command("remove")
-def partner_remove(domains: DomainNames, as_json: Json = False) -> None:
-    """Treat these domains as outside again."""
-    _remove("partner", [d.strip().lower() for d in domains], as_json)
