@@ -72,6 +72,8 @@ MEANINGS: Mapping[str, str] = {
     "database-away": "At start the database did not answer for a minute. The process ends and is started again.",
     "form-unknown": "The envelope wishes a form that crypto does not know: gateway and crypto differ in version.",
     "generation-unknown": "The event is ahead of the record: the database was put back to an older state.",
+    "library-contested": "Other mails took the organisation's pictures just then, or somebody used one as his own. The"
+    " mail is tried again.",
     "kms-away": "The PKCS#11 token does not answer, or has logged the service out and takes no new log-in.",
     "no-claim": "An event that must carry a claim has none.",
     "no-claim-for-bounce": "A recipient has to be bounced, but the event carries no claim for the envelope.",

@@ -69,6 +69,8 @@ REASONS: Mapping[str, Reason] = {
     "cover-jpeg-past": Reason(_PICTURE, "A picture was a JPEG before, which changes would show. Give the JPEG itself."),
     "cover-lossy": Reason(_PICTURE, f"A picture is a lossy WebP, which changes would show. {_PHOTOGRAPH}"),
     "cover-format": Reason(_PICTURE, "A file is no picture of a kind that can carry. Give JPEG or PNG photographs."),
+    "cover-carries": Reason(_PICTURE, "A picture carries something already. Give one that never carried."),
+    "cover-too-heavy": Reason(_PICTURE, "A picture has too many megabytes as PNG. Give a JPEG, or scale it down."),
     "cover-twice": Reason(_PICTURE, "The same picture is given twice. Give pictures that differ."),
     "cover-used": Reason(
         _PICTURE, "A picture, or one nearly the same, has carried a mail before, and two give both away. Give another."

@@ -21,8 +21,9 @@ def wire(settings: Settings) -> Service:
     concealment = Concealment(
         service.spool, service.claims, service.directory, hiding, answering, used, library, settings.domains[0]
     )
-    covers = KeptCovers(answering, used, library, service.directory, Acts(service.database["acts"]))
-    service.work.handle("mail.encrypted", MailEncrypted, concealment.on_encrypted)
+    covers = KeptCovers(answering, used, library, service.spool, service.directory, Acts(service.database["acts"]))
+    # No more mails than there are processes: the others wait in the queue, for whichever replica is free.
+    service.work.handle("mail.encrypted", MailEncrypted, concealment.on_encrypted, settings.hiding_processes)
     answer = service.answering.on
     answer(RevealPictures, concealment.reveal)
     answer(JudgeCovers, covers.judge)

@@ -19,7 +19,7 @@ MAIL_LIMIT = 48 * 2**20  # bytes of a mail that is searched for pictures
 PICTURES_LIMIT = 32  # pictures looked at in one mail: each costs a decoding
 
 _SUFFIXES = {"png": (".png",), "jpeg": (".jpg", ".jpeg")}
-_OTHER_SUFFIXES = (".bmp", ".tif", ".tiff", ".webp", ".png", ".jpg", ".jpeg")
+_OTHER_SUFFIXES = ("", ".bmp", ".tif", ".tiff", ".webp", ".png", ".jpg", ".jpeg", ".jpe", ".jfif")
 _POLICY = policy.SMTP.clone(cte_type="7bit")
 _ALONE = "Save the pictures from the mail and reveal them alone."
 
@@ -66,7 +66,7 @@ def carrier(headers: MailHeaders, pictures: Sequence[Attached], cover_text: str)
     _add_headers(mail, headers)
     mail.set_content(cover_text)
     for picture in pictures:
-        mail.add_attachment(picture.file, "image", picture.kind, filename=_named(picture))
+        mail.add_attachment(picture.file, "image", picture.kind, filename=named(picture.name, picture.kind))
     # The library's own boundary would name the library, and differ from run to run.
     digest = hashlib.sha256(headers.message_id.encode())
     for picture in pictures:
@@ -94,13 +94,13 @@ def is_carrier(data: bytes) -> bool:
     return data.startswith((PNG, JPEG))
 
 
-def _named(picture: Attached) -> str:
-    """The picture's name, with the ending of what it is now. Raises CarrierRefused."""
-    stem, dot, suffix = picture.name.rpartition(".")
+def named(name: str, kind: Kind) -> str:
+    """A picture's name, with the ending of what it is written as. Raises CarrierRefused."""
+    stem, dot, suffix = name.rpartition(".") if "." in name else (name, "", "")
     ending = (dot + suffix).lower()
-    if not stem or ending not in _OTHER_SUFFIXES or _controls(picture.name) or set(picture.name) & set('/\\:"'):
+    if not stem or ending not in _OTHER_SUFFIXES or _controls(name) or set(name) & set('/\\:"'):
         raise CarrierRefused("name", "The picture's name is no plain file name.", "Give one such as garden.jpg.")
-    return picture.name if ending in _SUFFIXES[picture.kind] else stem + _SUFFIXES[picture.kind][0]
+    return name if ending in _SUFFIXES[kind] else stem + _SUFFIXES[kind][0]
 
 
 def _leaves(mail: bytes) -> list[Message]:

@@ -1,8 +1,8 @@
 """stego's step, mail.encrypted (conceal) -> mail.concealed, and its answer: what pictures hide."""
 
-import asyncio
 import base64
 import binascii
+import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from secumail.contracts.claims import SealedClaim
 from secumail.contracts.commands.stego import Revealed, RevealPictures
 from secumail.contracts.events import MailConcealed, MailEncrypted
 from secumail.directory import Directory
-from secumail.errors import Permanent, Refused
+from secumail.errors import Permanent, Refused, Transient
 from secumail.mailbox import entry as mailbox
 from secumail.mailbox.entry import Sealed
 from secumail.mailbox.summary import summarise
@@ -77,6 +77,8 @@ class Concealment:
             await self._used.use(record.id, [(one.digest, one.look) for one in hidden])
         except Refused as refused:
             await self._library.give_back(record.id)
+            if refused.code == "cover-used" and not envelope.covers:
+                raise Transient("library-contested") from refused  # somebody's own was the same, at the same moment
             return await self._failed(record, keys, refused.code)
         meta = replace(summarise(mail), extra={"stego": base64.b64encode(key).decode()})
         sealed = mailbox.seal(record.root, mail, meta)
@@ -97,8 +99,7 @@ class Concealment:
     ) -> list[tuple[str, bytes]]:
         """(name, file) of the sender's covers, or of the library's where the sender gave none."""
         if not envelope.covers:
-            size = len(parts.frame(signed, parts.PAYLOAD_LIMIT))
-            return await self._library.take(record.id, size, _rate(envelope))
+            return await self._from_library(record.id, signed, _rate(envelope))
         files = record.unseal("cover", await self._spool.read(record.cover), keys.content)
         covers, at = [], 0
         for name, size in envelope.covers:
@@ -106,13 +107,28 @@ class Concealment:
             at += size
         return covers
 
+    async def _from_library(self, mail: UUID, signed: bytes, rate: Rate) -> list[tuple[str, bytes]]:
+        """(name, file) of pictures that carry the mail. One that somebody has used as his own is thrown away."""
+        size = len(parts.frame(signed, parts.PAYLOAD_LIMIT))
+        while True:
+            taken = await self._library.take(mail, size, rate)
+            spent = [
+                cover.id
+                for cover, file in taken
+                if await self._used.knows(hashlib.sha256(file).digest(), cover.judged.look, mail)
+            ]
+            if not spent:
+                return [(cover.name, file) for cover, file in taken]
+            for id_ in spent:
+                await self._library.remove(id_, mail)
+
     async def _hidden(self, files: Sequence[bytes], signed: bytes, key: bytes, rate: Rate) -> list[Hidden]:
         """The pictures with the mail in them, read back and revealed."""
 
         def progress(done: int, of: int) -> None:
             telemetry.progress("hidden", done, of)
 
-        hidden = await asyncio.to_thread(self._hiding.hide, files, signed, key, rate, progress)
+        hidden = await self._hiding.apart(self._hiding.hide, files, signed, key, rate, progress)
         if sum(len(one.file) for one in hidden) > MAX_PICTURES:
             raise CarrierRefused(
                 "too-large", "The pictures with the mail in them are too large.", "Take smaller ones, or JPEGs."
@@ -150,7 +166,7 @@ class Concealment:
             sender=str(summary.get("sender", envelope.sender)),
             to=", ".join(_addresses(summary.get("to"))) or "undisclosed-recipients:;",
             cc=", ".join(_addresses(summary.get("cc"))),
-            subject=envelope.cover_text.splitlines()[0][:60] if envelope.cover_text else "A picture",
+            subject=_first_words(envelope.cover_text) or ("Pictures" if len(envelope.covers) > 1 else "A picture"),
             date=_date(str(summary.get("date", "")), record.accepted),
             message_id=str(summary.get("message_id") or f"<{record.root}@{self._domain}>"),
         )
@@ -161,7 +177,7 @@ class Concealment:
         (key,) = decoded((command.key,))
         if len(key) != KEY_SIZE:
             raise Refused("malformed-command", "The key is no stego key.", "Give it as the mail's metadata have it.")
-        payload = await asyncio.to_thread(self._revealing.reveal, files, key)
+        payload = await self._revealing.apart(self._revealing.reveal, files, key)
         return Revealed(payload=base64.b64encode(payload).decode())
 
 
@@ -183,6 +199,12 @@ def decoded(images: Sequence[str]) -> list[bytes]:
 
 def _rate(envelope: Envelope) -> Rate:
     return next((rate for rate in RATES if rate == envelope.rate), "normal")
+
+
+def _first_words(text: str) -> str:
+    """The beginning of a text's first line that has words, as one line."""
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return next((line[:60] for line in lines if line), "")
 
 
 def _addresses(stored: object) -> Sequence[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from secumail.errors import Refused
 from services.stego import coding, covers, parts
+from services.stego.canvas import Canvas
 from services.stego.coding import HEADER_SIZE, Survey
 from services.stego.covers import judging
 from services.stego.covers.cover import Cover
@@ -27,8 +28,8 @@ def judge(file: bytes) -> Judged:
     """What a picture is worth as a cover. Raises CoverRefused."""
     cover = _fit(file)
     survey = coding.survey(cover.canvas)
-    room = _rooms([survey])
-    return Judged(cover.kind, cover.width, cover.height, room, judging.look(cover), survey.roughness, cover.notes)
+    room, size = _rooms([survey]), len(cover.write(cover.canvas.elements))
+    return Judged(cover.kind, cover.width, cover.height, size, room, judging.look(cover), survey.roughness, cover.notes)
 
 
 def together(files: Sequence[bytes]) -> dict[Rate, int]:
@@ -47,6 +48,7 @@ def hide(files: Sequence[bytes], payload: bytes, key: bytes, rate: Rate = "norma
 def hide_each(files: Sequence[bytes], payload: bytes, key: bytes, rate: Rate) -> Iterator[Hidden]:
     """As `hide`, one after the other."""
     given = _covers(files)
+    _check_empty(given, key)
     surveys = [coding.survey(cover.canvas) for cover in given]
     framed = parts.frame(payload, _frame_room(surveys, rate))
     message = parts.message_number(key, payload, files)
@@ -88,11 +90,15 @@ def _part(file: bytes, key: bytes) -> tuple[Header, bytes]:
         canvas = covers.read(file).canvas
     except CoverRefused as error:
         raise NothingHidden from error
-    header = parts.open_header(key, coding.read_header(canvas, subkeys(key, b"", 0)))
+    header = _header(canvas, key)
     if header.size * 8 > canvas.elements.size:
         raise NothingHidden
     body = coding.read_body(canvas, subkeys(key, header.message, header.part), header.size, header.split)
     return header, parts.open_piece(key, header, body)
+
+
+def _header(canvas: Canvas, key: bytes) -> Header:
+    return parts.open_header(key, coding.read_header(canvas, subkeys(key, b"", 0)))
 
 
 def _written(cover: Cover, key: bytes, message: bytes, part: int, count: int, piece: bytes) -> bytes:
@@ -133,6 +139,18 @@ def _covers(files: Sequence[bytes]) -> list[Cover]:
 
 def _rooms(surveys: Sequence[Survey]) -> dict[Rate, int]:
     return {rate: max(0, _frame_room(surveys, rate) - parts.FRAME_OVERHEAD) for rate in RATES}
+
+
+def _check_empty(given: Sequence[Cover], key: bytes) -> None:
+    """Raises CoverRefused for a cover that carries something already, as far as this key tells."""
+    for cover in given:
+        try:
+            _header(cover.canvas, key)
+        except NothingHidden:
+            continue
+        raise CoverRefused(
+            "carries", "The picture carries something already, under the same key.", "Give one that never carried."
+        )
 
 
 def _frame_room(surveys: Sequence[Survey], rate: Rate) -> int:

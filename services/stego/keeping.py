@@ -1,6 +1,5 @@
 """The organisation's library as its administrators keep it, and what pictures are worth, asked by anybody."""
 
-import asyncio
 import hashlib
 from uuid import UUID
 
@@ -20,22 +19,32 @@ from secumail.contracts.commands.stego import (
 )
 from secumail.directory import Directory
 from secumail.errors import Refused
-from services.stego.handlers import decoded
+from secumail.spool.record import Stage
+from secumail.spool.spool import Spool
+from services.stego.carrier import named
+from services.stego.handlers import MAX_PICTURES, decoded
 from services.stego.library import LibraryCover
 from services.stego.ports import Library, Pictures, UsedCovers
-from services.stego.refusals import CoverRefused
-from services.stego.terms import alike
+from services.stego.refusals import CoverRefused, used
+from services.stego.terms import Judged, alike
 
 
 class KeptCovers:
     """The answers, over the ports."""
 
     def __init__(
-        self, pictures: Pictures, used: UsedCovers, library: Library, directory: Directory, acts: Acts
+        self,
+        pictures: Pictures,
+        used: UsedCovers,
+        library: Library,
+        spool: Spool,
+        directory: Directory,
+        acts: Acts,
     ) -> None:
         self._pictures = pictures
         self._used = used
         self._library = library
+        self._spool = spool
         self._directory = directory
         self._acts = acts
 
@@ -45,20 +54,20 @@ class KeptCovers:
         judged = [await self._judged(file) for file in files]
         if any(one.room is None for one in judged):
             return CoversJudged(covers=tuple(judged))
-        together = await asyncio.to_thread(self._pictures.together, files)
+        together = await self._pictures.apart(self._pictures.together, files)
         return CoversJudged(covers=tuple(judged), together=Room(**together))
 
     async def add(self, command: AddCover, actor: UUID | None) -> CoverAdded:
         """Keep one that was never used, and is not there already."""
         actor = await self._administrator(actor)
         (file,) = decoded((command.image,))
-        judged = await asyncio.to_thread(self._pictures.judge, file)
-        await self._used.check(hashlib.sha256(file).digest(), judged.look)
+        judged = await self._unused(file)
+        name = named(command.file_name, judged.kind)
         if any(alike(judged.look, other.judged.look) for other in await self._library.all()):
             raise CoverRefused(
                 "twice", "The same picture, or nearly the same, is in the library already.", "Add another one."
             )
-        cover = await self._library.add(file, command.file_name, judged, actor)
+        cover = await self._library.add(file, name, judged, actor)
         await self._acts.record(actor, "cover-added", cover.id)
         return CoverAdded(cover=_row(cover))
 
@@ -70,17 +79,39 @@ class KeptCovers:
     async def remove(self, command: RemoveCover, actor: UUID | None) -> Done:
         """Remove one."""
         actor = await self._administrator(actor)
-        if not await self._library.remove(command.id):
+        known = {cover.id: cover for cover in await self._library.all()}
+        cover = known.get(command.id)
+        if cover is None or await self._on_its_way(cover) or not await self._library.remove(cover.id, cover.mail):
             raise Refused(
-                "no-such-cover", "The library has no such picture, or a mail has just taken it.", "List it again.", 404
+                "no-such-cover",
+                "The library has no such picture, or a mail on its way has taken it.",
+                "List it again.",
+                404,
             )
         await self._acts.record(actor, "cover-removed", command.id)
         return Done()
 
+    async def _on_its_way(self, cover: LibraryCover) -> bool:
+        """Whether a mail has taken it that will go out, as far as anybody knows."""
+        record = await self._spool.find(cover.mail) if cover.mail is not None else None
+        return record is not None and record.stage is not Stage.DONE and record.stuck is None
+
+    async def _unused(self, file: bytes) -> Judged:
+        judged = await self._pictures.apart(self._pictures.judge, file)
+        if judged.size > MAX_PICTURES:
+            raise CoverRefused(
+                "too-heavy",
+                f"Written as {judged.kind.upper()} the picture has {judged.size // 2**20} MB; at most "
+                f"{MAX_PICTURES // 2**20} go in a mail.",
+                "Give a JPEG, or scale the picture down.",
+            )
+        if await self._used.knows(hashlib.sha256(file).digest(), judged.look):
+            raise used()
+        return judged
+
     async def _judged(self, file: bytes) -> JudgedCover:
         try:
-            judged = await asyncio.to_thread(self._pictures.judge, file)
-            await self._used.check(hashlib.sha256(file).digest(), judged.look)
+            judged = await self._unused(file)
         except Refused as refused:
             return JudgedCover(code=refused.code, words=refused.words, fix=refused.fix)
         return JudgedCover(

@@ -85,3 +85,12 @@ def jpeg_past() -> CoverRefused:
         "The picture was a JPEG before: what is changed in it breaks the pattern that JPEG left.",
         "Give the JPEG itself; it stays a JPEG.",
     )
+
+
+def used() -> CoverRefused:
+    """For a picture that served before."""
+    return CoverRefused(
+        "used",
+        "The picture, or one nearly the same, has carried a hidden mail before: two copies of it give both away.",
+        "Give another one, and destroy each original once it was used.",
+    )

@@ -29,11 +29,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Judged:
-    """A picture's worth. `room`: bytes of any payload it carries alone, for each rate; `look`: its perceptual hash."""
+    """A picture's worth. `size`: bytes of the file it is written as; `room`: bytes of any payload it carries alone, for
+    each rate; `look`: its perceptual hash."""
 
     kind: Kind
     width: int
     height: int
+    size: int
     room: dict[Rate, int]
     look: int
     roughness: float

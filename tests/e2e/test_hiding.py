@@ -1,6 +1,8 @@
 """Mail hidden in pictures: what the recipient sees, what others see, and what becomes of pictures that won't do."""
 
+import random
 from collections.abc import AsyncIterator, Sequence
+from string import ascii_lowercase
 from typing import Any
 from uuid import uuid4
 
@@ -59,7 +61,8 @@ async def test_a_mail_hidden_in_two_pictures_arrives_as_an_ordinary_one_and_open
     office: Office,
 ) -> None:
     ada, bob, eve = await office.newcomer(), await office.newcomer(), await office.newcomer()
-    pictures = [("Hill.JPG", photograph(1200, 900, "JPEG")), garden()]
+    pictures = [("Hill.JPG", photograph(1600, 1200, "JPEG")), garden(700, 500)]
+    assert sum(len(data) for _, data in pictures) > 2**20, "more than other requests may have"
     worth = (await ada.post("/covers/judge", files=[("cover", picture) for picture in pictures])).json()
     assert worth["together"]["normal"] > max(one["room"]["normal"] for one in worth["covers"])
     sent = await hide(ada, bob.address, *pictures)
@@ -92,6 +95,18 @@ async def test_a_mail_hidden_in_two_pictures_arrives_as_an_ordinary_one_and_open
     assert (await opened(eve, passed_on["id"]))["hidden"] is False
     nothing = await eve.post(f"/messages/{(await eve.received(passed_on['id']))['id']}/reveal")
     assert (nothing.status_code, nothing.json()["code"]) == (404, "nothing-hidden")
+
+
+async def test_the_subject_is_the_first_line_with_words(office: Office) -> None:
+    ada = await office.newcomer()
+    for given, subject in (
+        ("Hi\tthere,  Bob\nmore", "Hi there, Bob"),
+        ("\n \u2028\nLater", "Later"),
+        ("", "A picture"),
+    ):
+        sent = await hide(ada, ada.address, garden(), cover_text=given)
+        assert await state(ada, sent) == ("delivered", None)
+        assert (await ada.received(sent["id"]))["subject"] == subject
 
 
 async def test_an_ordinary_mail_hides_nothing(office: Office) -> None:
@@ -127,7 +142,7 @@ async def test_a_picture_carries_one_mail_and_never_another(office: Office) -> N
 
 async def test_without_a_picture_the_organisations_library_gives_one_and_it_is_used_up(office: Office) -> None:
     keeper, ada, bob = await office.administrator(), await office.newcomer(), await office.newcomer()
-    data = photograph(700, 500)
+    data = photograph(900, 700)
 
     async def add(picture: bytes, name: str = "IMG_2031.png") -> tuple[int, dict[str, Any]]:
         answer = await keeper.door.post("/covers", params={"name": name}, content=picture, headers=keeper.headers)
@@ -153,6 +168,14 @@ async def test_without_a_picture_the_organisations_library_gives_one_and_it_is_u
 
     await until(gone)
     assert (await add(data))[1]["code"] == "cover-used"
+    # A picture that somebody uses as his own is not given to anybody else.
+    shared = photograph(500, 400)
+    _, both = await add(shared, "IMG_2032")
+    assert both["name"] == "IMG_2032.png"
+    assert await state(ada, await hide(ada, bob.address, ("mine.png", shared))) == ("delivered", None)
+    assert await state(ada, await hide(ada, bob.address, conceal="true")) == ("bounced", "cover-library-empty")
+    assert (await add(photograph(), "bad.exe"))[1]["code"] == "carrier-name"
+
     _, other = await add(photograph(300, 300))
     assert (await keeper.door.delete(f"/covers/{other['id']}", headers=keeper.headers)).status_code == 204
     assert (await keeper.door.delete(f"/covers/{other['id']}", headers=keeper.headers)).status_code == 404
@@ -186,7 +209,7 @@ async def test_pictures_that_wont_do_come_back_with_the_reason(office: Office) -
         "cover-too-small", "A picture is too small to hide a mail. Choose a larger photograph.",
     )  # fmt: skip
     assert f"{bob.address}: {words}" in text
-    long = "\r\n".join(uuid4().hex * 2 for _ in range(200))
+    long = "\r\n".join(" ".join("".join(random.choices(ascii_lowercase, k=6)) for _ in range(9)) for _ in range(200))
     data = photograph()
     cases: Sequence[tuple[str, Sequence[Picture], str]] = (
         ("payload-too-large", [garden(128, 128)], long),

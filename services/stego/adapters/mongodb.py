@@ -12,16 +12,18 @@ from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from secumail.errors import Transient
 from secumail.sealing import stream
 from secumail.sealing.kms import NONCE_BYTES, Scope
 from secumail.store.blobs import BlobRef, Blobs
 from secumail.store.client import Collection, Document, DuplicateKeyError
+from services.stego import refusals
 from services.stego.library import LibraryCover, choose
-from services.stego.refusals import CoverRefused
 from services.stego.terms import LOOK_BYTES, Judged, Rate, alike
 
 _PAIRS = tuple(itertools.combinations(range(LOOK_BYTES), 2))
 _TOKEN = 8  # bytes
+_ROUNDS = 5
 
 
 class StoredUsedCovers:
@@ -37,35 +39,37 @@ class StoredUsedCovers:
 
     async def use(self, mail: UUID, covers: Sequence[tuple[bytes, int]]) -> None:
         looks = await self._looks()
+        fresh: list[bytes] = []  # what an earlier run noted stays: its pictures may be on their way
         for digest, look in covers:
             id_ = await self._id(digest)
             document = {"_id": id_, "mail": mail, "look": looks.seal(id_, look), "pairs": looks.pairs(look)}
             try:
                 await self._used.insert_one(document)
+                fresh.append(id_)
             except DuplicateKeyError:
                 found = await self._used.find_one({"_id": id_})
                 if found is None or found["mail"] != mail:
-                    await self._forget(mail)
-                    raise _used() from None
+                    await self._forget(fresh)
+                    raise refusals.used() from None
         # After the insertion: of two mails that take one picture at once, each sees the other.
         for _, look in covers:
             if any(mail != other for other in await self._alike(looks, look)):
-                await self._forget(mail)
-                raise _used()
+                await self._forget(fresh)
+                raise refusals.used()
 
-    async def check(self, digest: bytes, look: int) -> None:
-        found = await self._used.find_one({"_id": await self._id(digest)}, {"_id": 1})
-        if found is not None or await self._alike(await self._looks(), look):
-            raise _used()
+    async def knows(self, digest: bytes, look: int, mail: UUID | None = None) -> bool:
+        found = await self._used.find_one({"_id": await self._id(digest)}, {"mail": 1})
+        others = [found["mail"]] if found is not None else []
+        return any(other != mail for other in [*others, *await self._alike(await self._looks(), look)])
 
     async def _alike(self, looks: "_Looks", look: int) -> list[UUID]:
         """The mails that pictures of nearly this look were used for."""
         found = self._used.find({"pairs": {"$in": looks.pairs(look)}}, {"look": 1, "mail": 1})
         return [d["mail"] async for d in found if alike(look, looks.open(d))]
 
-    async def _forget(self, mail: UUID) -> None:
+    async def _forget(self, ids: Sequence[bytes]) -> None:
         """What was noted for a mail that goes out in no picture."""
-        await self._used.delete_many({"mail": mail})
+        await self._used.delete_many({"_id": {"$in": list(ids)}})
 
     async def _id(self, digest: bytes) -> bytes:
         return await self._scope.hmac(b"cover/" + digest)
@@ -123,21 +127,25 @@ class StoredLibrary:
         found = self._covers.find({}, {"picture": 0}, sort=[("at", 1)])
         return [await self._opened(document) async for document in found]
 
-    async def remove(self, id_: UUID) -> bool:
-        found = await self._covers.find_one_and_delete({"_id": id_, "mail": None})
+    async def remove(self, id_: UUID, mail: UUID | None) -> bool:
+        found = await self._covers.find_one_and_delete({"_id": id_, "mail": mail})
         if found is not None:
             await self._blobs.remove(BlobRef.read(found["picture"]))
         return found is not None
 
-    async def take(self, mail: UUID, size: int, rate: Rate) -> list[tuple[str, bytes]]:
-        while not (taken := await self._taken(mail)):
+    async def take(self, mail: UUID, size: int, rate: Rate) -> list[tuple[LibraryCover, bytes]]:
+        for _ in range(_ROUNDS):
+            taken = await self._taken(mail)
+            if taken and sum(cover.judged.room[rate] for cover, _ in taken) >= size:
+                return taken
+            # None, or what a run that was cut off had got of several.
+            await self.give_back(mail)
             known = await self.all()
             for cover in choose([cover for cover in known if cover.mail is None], size, rate):
                 changed = await self._covers.update_one({"_id": cover.id, "mail": None}, {"$set": {"mail": mail}})
-                if changed.modified_count == 0:  # another mail was quicker: choose again
-                    await self.give_back(mail)
+                if changed.modified_count == 0:  # another mail was quicker
                     break
-        return taken
+        raise Transient("library-contested")
 
     async def give_back(self, mail: UUID) -> None:
         await self._covers.update_many({"mail": mail}, {"$unset": {"mail": ""}})
@@ -146,14 +154,14 @@ class StoredLibrary:
         while (found := await self._covers.find_one_and_delete({"mail": mail})) is not None:
             await self._blobs.remove(BlobRef.read(found["picture"]))
 
-    async def _taken(self, mail: UUID) -> list[tuple[str, bytes]]:
+    async def _taken(self, mail: UUID) -> list[tuple[LibraryCover, bytes]]:
         taken = []
         async for document in self._covers.find({"mail": mail}, sort=[("_id", 1)]):
             cover = await self._opened(document)
             key = await self._key(document)
             sealed = await self._blobs.get(BlobRef.read(document["picture"]))
             picture = await asyncio.to_thread(stream.open_sealed, sealed, key, f"picture/{cover.id}")
-            taken.append((cover.name, picture))
+            taken.append((cover, picture))
         return taken
 
     async def _key(self, document: Document) -> bytes:
@@ -168,11 +176,3 @@ class StoredLibrary:
         return LibraryCover(
             document["_id"], about["name"], about["size"], judged, document["at"], actor, document.get("mail")
         )
-
-
-def _used() -> CoverRefused:
-    return CoverRefused(
-        "used",
-        "The picture, or one nearly the same, has carried a hidden mail before: two copies of it give both away.",
-        "Give another one, and destroy each original once it was used.",
-    )

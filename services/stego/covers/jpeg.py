@@ -14,6 +14,7 @@ from pathlib import Path
 
 import jpeglib
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from services.stego import refusals
@@ -77,7 +78,16 @@ def read(data: bytes) -> Cover:
         notes.append("The JPEG is a progressive one, and is written as a baseline one.")
     # A block's DC coefficient is eight times its mean, less the level shift.
     luma = elements[:, :, 0, 0].astype(np.float32) * (float(table[0, 0]) / 8) + 128
-    return Cover(Canvas(elements, "coefficients", table), "jpeg", width, height, luma, write, tuple(notes))
+    return Cover(
+        Canvas(elements, "coefficients", table), "jpeg", width, height, _upright(luma, orientation), write, tuple(notes)
+    )
+
+
+def _upright(luma: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """As it is to be viewed (EXIF 2.32, section 4.6.4): one picture looks the same however its camera was held."""
+    if orientation in (2, 4, 5, 7):
+        luma = np.fliplr(luma)
+    return np.rot90(luma, {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}.get(orientation, 0))
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:

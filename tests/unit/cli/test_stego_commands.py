@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from services.stego import workers
 from tests.pictures import photograph
 from tests.unit.cli.conftest import Run
 
@@ -99,6 +100,18 @@ def test_a_picture_that_wont_do_is_named_with_the_way_out(run: Run, covers: Path
     )  # fmt: skip
     assert (refused.exit_code, "is a GIF" in refused.stderr) == (1, True)
     assert not (tmp_path / "out").exists()
+
+
+def test_more_pictures_than_one_message_can_have_are_refused_with_the_way_out(
+    run: Run, covers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "FILES_LIMIT", 1000)
+    told = run(
+        "stego", "reveal", str(covers / "hill.png"), "--out", str(tmp_path / "got"), "--passphrase-stdin",
+        given=PASSPHRASE,
+    )  # fmt: skip
+    assert told.exit_code == 1
+    assert "Give the pictures of one hidden message at a time." in told.stderr
 
 
 def test_what_is_asked_wrongly_is_said_before_any_work(run: Run, covers: Path, tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_malformed_headers_are_refused_without_repeating_them(photograph, change
     assert "@" not in caught.value.words + caught.value.fix
 
 
-@pytest.mark.parametrize("name", ["", "garden", "a/b.png", "..\\b.png", 'a".png', "a\n.png", "a\ud800.png"])
+@pytest.mark.parametrize("name", ["", ".png", "garden.exe", "a/b.png", "..\\b.png", 'a".png', "a\n.png", "a\ud800.png"])
 def test_a_name_that_is_no_plain_file_name_is_refused(photograph, name):
     with pytest.raises(CarrierRefused) as caught:
         made(HEADERS, photograph, name, TEXT)
@@ -177,10 +177,10 @@ def test_pictures_are_found_in_the_order_of_the_mail(photograph):
 
 def test_several_pictures_keep_their_order_and_get_the_ending_of_what_they_are(photograph):
     jpeg = pictures.photograph(130, 130, "JPEG", seed=2)
-    names = [("garden.bmp", "png"), ("Hill.JPG", "jpeg"), ("sea.tif", "png"), ("lake.png", "jpeg"), ("b.jpeg", "jpeg")]
+    names = [("garden.bmp", "png"), ("Hill.JPG", "jpeg"), ("IMG_2031", "png"), ("lake.png", "jpeg"), ("b.jpeg", "jpeg")]
     attached = [Attached(jpeg if kind == "jpeg" else photograph, kind, name) for name, kind in names]
     found = list(parsed(carrier(HEADERS, attached, TEXT)).iter_attachments())
-    assert [part.get_filename() for part in found] == ["garden.png", "Hill.JPG", "sea.png", "lake.jpg", "b.jpeg"]
+    assert [part.get_filename() for part in found] == ["garden.png", "Hill.JPG", "IMG_2031.png", "lake.jpg", "b.jpeg"]
     assert [part.get_content_type() for part in found] == [f"image/{kind}" for _, kind in names]
 
 

@@ -185,6 +185,12 @@ def test_covers_that_wont_do_together_are_refused():
     assert refused(PNG, JPEG[:2000]) == "cover-damaged"
 
 
+def test_a_picture_that_carries_already_is_no_cover():
+    with pytest.raises(CoverRefused) as caught:
+        hiding.hide([HIDDEN[0]], b"x", KEY)
+    assert caught.value.code == "cover-carries"
+
+
 def test_covers_with_too_many_pixels_together_are_refused(monkeypatch):
     monkeypatch.setattr(hiding, "PIXELS_LIMIT", 240 * 200 + 260 * 200 - 1)
     with pytest.raises(CoverRefused) as caught:

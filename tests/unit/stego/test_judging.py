@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from services.stego import covers, terms
 from services.stego.covers import judging
@@ -71,6 +71,16 @@ def test_one_picture_looks_alike_in_all_its_versions(other):
         "grey": encoded(np.array(image.convert("L"))),
     }
     assert terms.alike(look(encoded(PHOTOGRAPH)), look(versions[other]))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_jpeg_looks_the_same_however_its_camera_was_held(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    held = Image.open(io.BytesIO(encoded(PHOTOGRAPH, "JPEG", exif=exif)))
+    upright = ImageOps.exif_transpose(held)
+    scaled = upright.resize((upright.width * 2 // 3, upright.height * 2 // 3), Image.Resampling.LANCZOS)
+    assert terms.alike(look(encoded(PHOTOGRAPH, "JPEG", exif=exif)), look(encoded(np.array(scaled))))
 
 
 def test_other_pictures_look_different():

@@ -13,7 +13,7 @@ from services.stego.terms import Judged
 
 
 def cover(room: int) -> LibraryCover:
-    judged = Judged("png", 800, 600, {"careful": room // 3, "normal": room, "maximum": room * 8}, 0, 1.0, ())
+    judged = Judged("png", 800, 600, 1000, {"careful": room // 3, "normal": room, "maximum": room * 8}, 0, 1.0, ())
     return LibraryCover(uuid4(), "garden.png", 1000, judged, datetime(2026, 11, 22, tzinfo=UTC), None)
 
 
