@@ -87,6 +87,8 @@ MEANINGS: Mapping[str, str] = {
     " not taken in with another's key; send it under a fresh Idempotency-Key.",
     "pickup-gone": "A pickup's record vanished between two reads of it.",
     "publish-not-confirmed": "The broker did not take the message in ten seconds.",
+    "recipients-left-out": "dlp's decision does not have every recipient in one verdict: a fault of ours. Nothing of"
+    " the mail went out; keep it, and report the fault.",
     "record-gone": "The record vanished between two reads of it.",
     "sender-not-the-author": "The envelope's sender is not an address of the account that handed the mail in.",
     "signing-key-unknown": "The signing key in custody is not of a kind that this version uses.",

@@ -48,6 +48,10 @@ REASONS: Mapping[str, Reason] = {
     "personal-data": Reason(
         "5.7.1", "It holds data about persons that the law protects. Leave out what is not needed."
     ),
+    "attachment-black-listed": Reason("5.7.1", "It has an attachment that the organisation does not let out."),
+    "attachment-not-listed": Reason("5.7.1", "It has an attachment that is not among the files approved for sending."),
+    "black-word": Reason("5.7.1", "Its text touches a subject that the organisation keeps to itself."),
+    "term-weight": Reason("5.7.1", "Its text dwells on a subject that the organisation keeps to itself."),
     "rule": Reason("5.7.1", "A rule of the organisation does not let mail of this kind out."),
     # A hidden mail's pictures (services/stego) can't carry it.
     "cover-file-too-large": Reason(_PICTURE, "A picture's file is too large. Scale the picture down."),

@@ -173,22 +173,24 @@ class Envelope:
 class Verdict:
     """dlp's last word: `code` is stable, `notice` the sentence the sender may read (it teaches, names no term).
 
-    `reviewers`: how many people have to release it, where it is held.
+    `reviewers`: how many people have to release it, where it is held; `encrypted`: on condition that it leaves so.
     """
 
     code: str
     notice: str = ""
     reviewers: int = 1
+    encrypted: bool = False
 
     def document(self) -> dict[str, Any]:
         """As stored."""
         several = {"reviewers": self.reviewers} if self.reviewers > 1 else {}
-        return {"code": self.code, "notice": self.notice, **several}
+        only = {"encrypted": True} if self.encrypted else {}
+        return {"code": self.code, "notice": self.notice, **several, **only}
 
     @classmethod
     def read(cls, d: Mapping[str, Any]) -> "Verdict":
         """From its document."""
-        return cls(d["code"], d["notice"], d.get("reviewers", 1))
+        return cls(d["code"], d["notice"], d.get("reviewers", 1), d.get("encrypted", False))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from services.dlp.attachments import Attachment
 from services.dlp.black_words import BlackWord, Words
 from services.dlp.findings import Hit
 from services.dlp.message import Message
-from services.dlp.rules import NOTED, Applied
+from services.dlp.rules import LISTED, NOTED, Applied
 from services.dlp.sentences import HIT_WORDS
 from services.dlp.terms import Occurrence
 from services.dlp.views import described
@@ -63,7 +63,8 @@ def word_finding(
 
 def hit_findings(hits: Sequence[Hit], applied: Applied | None, version: int) -> Iterator[Finding]:
     """Of the detectors' hits. Those the rule rests on first: of very many findings the last are left out."""
-    decisive = applied.hits if applied is not None else ()
+    # What stands on a list has findings of its own, with the list's numbers.
+    decisive = [hit for hit in applied.hits if hit.detector not in LISTED] if applied is not None else []
     rests_on = {id(hit) for hit in decisive}
     total = sum(hit.count for hit in decisive)
     for hit in (*decisive, *(hit for hit in hits if id(hit) not in rests_on and hit.score >= NOTED)):

@@ -31,6 +31,7 @@ def held(
             "transit": base64.b64encode(keys.encode()).decode(),
             "notice": verdict.notice,
             "reviewers": verdict.reviewers,
+            "encrypted": verdict.encrypted,
         },
     )
     sealed = mailbox.seal(mail, raw, meta)
@@ -52,9 +53,10 @@ def logged(
     mail: UUID, envelope: Envelope, message: Message, terms: Mapping[str, int], size: int, verdict: Verdict,
     group: Group, at: datetime,
 ) -> Entry:  # fmt: skip
-    """The sent log's entry: who wrote to whom about what, the hashes of what was attached, how often it has black words
+    """The sent log's entry: who wrote to whom about what, the hashes of what went along, how often it has black words
     (by their ids); no body."""
-    hashes = [{"sha256": a.sha256, "size": a.size} for a in message.attachments]
+    taken_out = {a.index for a in message.attachments if a.sha256 in verdict.without}
+    hashes = [{"sha256": a.sha256, "size": a.size} for a in message.attachments if a.index not in taken_out]
     extra = {"hashes": hashes, **({"terms": terms} if terms else {})}
     sealed = mailbox.seal(mail, b"", _meta(envelope, verdict, extra))
     wrap = sealed.wrap(mail, group.account, group.key)

@@ -4,7 +4,8 @@
     unreadable mail  hold: what was not read was not checked
     attachments      hold if on the black list, or, with a strict white list, if not on it
     words            hold if a word's occurrences reach its threshold, or a weight the weight threshold
-    ordered rules    what the detectors found: the first rule that applies (services.dlp.rules)
+    ordered rules    what the detectors found: the first rule that applies (services.dlp.rules); it may do more about
+                     what a list holds, never less
     otherwise        pass, into the list of sent mail
 
 "Crosses the threshold" is read as "reaches it": the paper's black words "will be blocked if they appear",
@@ -21,33 +22,20 @@ from typing import Literal
 
 from secumail.contracts.events import MOST_TAKEN_OUT
 from services.dlp import rules as ordered
-from services.dlp.attachments import black_listed, known_bad, not_listed
+from services.dlp.attachments import known_bad
 from services.dlp.black_words import Scope, Words
 from services.dlp.detectors import binaries, encodings
 from services.dlp.detectors.database import Database
 from services.dlp.detectors.expressions import OwnExpression, database
 from services.dlp.detectors.fingerprints import Index
-from services.dlp.explaining import (
-    Finding,
-    attachment_finding,
-    capital,
-    hit_findings,
-    hit_sentence,
-    place,
-    rule_sentence,
-    some,
-    the,
-    the_word,
-    word_finding,
-    word_sentences,
-)
+from services.dlp.explaining import Finding, hit_findings, hit_sentence, rule_sentence, some
 from services.dlp.findings import Hit
+from services.dlp.listed import Listed
 from services.dlp.lists import Lists, read_fingerprints
 from services.dlp.message import MAX_DEPTH, MAX_HEADERS, MAX_PARTS, Message, Unreadable
 from services.dlp.rules import UNTIMED, Applied, Circumstances, Class, Recipients
 from services.dlp.sentences import ACCEPTED, ASKED, ENCRYPTED, NOTICE, REFUSED, STRIPPED, WARNING
-from services.dlp.terms import Matcher, Occurrence
-from services.dlp.words import fold
+from services.dlp.terms import Matcher
 
 MAX_FINDINGS = 100
 _ATTACHMENT = re.compile(r"(?:name of )?attachment ([0-9]+)\b")
@@ -93,6 +81,8 @@ TOLD: frozenset[Code] = frozenset({"warned", "encrypted-only", "stripped"})
 _OF_DETECTOR: Mapping[str, Code] = {
     "unscannable": "unscannable", "danger": "danger", "type": "danger", "copy": "copy", "near-duplicate": "copy",
     "expression": "expression", "credential": "credential", "personal-data": "personal-data",
+    "attachment-black-listed": "attachment-black-listed", "attachment-not-listed": "attachment-not-listed",
+    "black-word": "black-word", "term-weight": "term-weight",
 }  # fmt: skip
 
 _SCOPES: Mapping[Class, frozenset[Scope]] = {
@@ -195,6 +185,10 @@ class Decision:
     terms: tuple[tuple[str, int], ...] = ()
     """Black words of the mail, the weightiest first, and how often it has each, whether or not that holds it."""
 
+    def covers(self, recipients: int) -> bool:
+        """Whether all of so many recipients are in exactly one verdict: nobody's mail may be lost in a split."""
+        return sorted(i for verdict in self.verdicts for i in verdict.recipients) == list(range(recipients))
+
 
 def decide(
     message: Message,
@@ -234,10 +228,10 @@ def decide(
     circumstances = Circumstances(sender, roles, size, reasoned, here)
     verdicts = []
     for alike in sorted(groups, key=lambda alike: _CLASSES.index(alike.kind)):
-        applied = ordered.deciding(rules.lists.rules, rules.lists.rule_sets, hits, circumstances, alike)
-        verdict = _judge(message, occurrences, rules, tuple(groups[alike]), alike.kind, hits, applied, circumstances)
-        # Also where a list was quicker to hold it: what needs two reviewers needs them whatever else it is.
-        verdicts.append(replace(verdict, reviewers=applied.rule.reviewers) if applied is not None else verdict)
+        listed = Listed.among(message, occurrences, rules.lists, _SCOPES[alike.kind], here.date())
+        every = (*hits, *listed.hits())
+        applied = ordered.deciding(rules.lists.rules, rules.lists.rule_sets, every, circumstances, alike)
+        verdicts.append(_judge(message, rules, tuple(groups[alike]), listed, hits, applied, reasoned))
     totals = {rules.words.terms[found.term]: found.total for found in occurrences}
     return Decision(_together(verdicts), tuple(islice(totals.items(), MAX_FINDINGS)))
 
@@ -264,59 +258,41 @@ def _together(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
         else:
             said = before if verdict.code in ("clean", "allowed") else verdict
             together = tuple(sorted((*before.recipients, *verdict.recipients)))
-            merged[key] = replace(said, recipients=together, reviewers=max(before.reviewers, verdict.reviewers))
+            reviewers, encrypted = max(before.reviewers, verdict.reviewers), before.encrypted or verdict.encrypted
+            merged[key] = _for(replace(said, reviewers=reviewers, encrypted=encrypted), together)
     return tuple(merged.values())
+
+
+def _for(verdict: Verdict, recipients: tuple[int, ...]) -> Verdict:
+    """The same for these recipients, whatever becomes of it."""
+    otherwise = _for(verdict.otherwise, recipients) if verdict.otherwise is not None else None
+    return replace(verdict, recipients=recipients, otherwise=otherwise)
 
 
 def _judge(
     message: Message,
-    occurrences: Iterable[Occurrence],
     rules: Rules,
     group: tuple[int, ...],
-    kind: Class,
+    listed: Listed,
     hits: Sequence[Hit],
     applied: Applied | None,
-    circumstances: Circumstances,
+    reasoned: bool,
 ) -> Verdict:
-    """The verdict for recipients of this kind, for whom this rule applies.
-
-    The first rule that holds gives the code; the findings are of all rules, as a release is of the whole
-    mail.
-    """
-    lists, listed, today = rules.lists, rules.words, circumstances.now.date()
-    black = black_listed(message.attachments, lists.counting("black", today))
-    white = lists.counting("white", today)
-    unlisted = () if lists.white_mode == "off" else not_listed(message.attachments, white)
-    over, scopes = lists.over("words", today), _SCOPES[kind]
-    counted = [
-        o for o in occurrences if listed[o.term].scope in scopes and not (over and fold(listed[o.term].term) in over)
-    ]
-    words = [o for o in counted if o.total >= listed[o.term].threshold]
-    heavy = [o for o in counted if lists.weight_threshold is not None and o.weight >= lists.weight_threshold]
-    findings = (
-        *(attachment_finding("attachment-black-listed", a, lists.version) for a in black),
-        *(attachment_finding("attachment-not-listed", a, lists.version) for a in unlisted),
-        *(word_finding("black-word", o, listed[o.term].threshold, message, listed, lists.version) for o in words),
-        *(word_finding("term-weight", o, lists.weight_threshold, message, listed, lists.version) for o in heavy),
-        *hit_findings(hits, applied, lists.version),
-    )[:MAX_FINDINGS]
-    if black:
-        reason = some(f"{capital(str(a))} is on the black list of files." for a in black)
-        return _verdict(group, "attachment-black-listed", reason, findings)
-    if unlisted and lists.white_mode == "strict":
-        reason = some(f"{capital(str(a))} is not on the white list of files that may leave." for a in unlisted)
-        return _verdict(group, "attachment-not-listed", reason, findings)
-    if words:
-        return _verdict(group, "black-word", some(word_sentences(words, message, listed)), findings)
-    if heavy:
-        limit = f"from {lists.weight_threshold:g} on the mail is held"
-        reason = some(
-            f"{the_word(listed[o.term])} weighs {o.weight:.2f} in {the(place(o, message))}; {limit}." for o in heavy
-        )
-        return _verdict(group, "term-weight", reason, findings)
+    """What lists and rules say of a mail, the stricter of them; the findings are of all, as a release is of the whole
+    mail."""
+    findings = tuple(islice((*listed.findings(), *hit_findings(hits, applied, rules.lists.version)), MAX_FINDINGS))
+    by_list, by_rule = listed.holds(), None
     if applied is not None:
-        return _by_rule(message, group, applied, findings, circumstances.reasoned)
-    return _verdict(group, "clean", "No rule of the organisation holds this mail.", findings)
+        by_rule = _by_rule(message, group, applied, findings, reasoned)
+        if by_list is None or by_rule.action == "block":
+            return by_rule
+    if by_list is None:
+        return _verdict(group, "clean", "No rule of the organisation holds this mail.", findings)
+    held = _verdict(group, *by_list, findings)
+    if applied is None or by_rule is None:
+        return held
+    # What needs two reviewers, or must be encrypted, does also where a list was quicker to hold it.
+    return replace(held, reviewers=applied.rule.reviewers, encrypted=by_rule.encrypted)
 
 
 def _by_rule(
@@ -326,7 +302,7 @@ def _by_rule(
     then = applied.rule.then
     about: Code = _OF_DETECTOR.get(applied.hits[0].detector, "rule") if applied.hits else "rule"
     reason = some((hit_sentence(hit) for hit in applied.hits), rule_sentence(applied))
-    held = Verdict(group, "hold", about, reason, NOTICE[about], findings, applied.rule.name)
+    held = Verdict(group, "hold", about, reason, NOTICE[about], findings, applied.rule.name, applied.rule.reviewers)
     without = _found_in(message, applied.hits) if then == "strip" else ()
     if then == "hold" or (then == "strip" and not without):
         return held

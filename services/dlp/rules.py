@@ -33,6 +33,9 @@ reason. encrypt: pass to who has a key, encrypted; inside it is sealed anyway. s
 which something was found; hold where that is not enough. hold: a reviewer decides. block: refused at once, and the
 sender is told."""
 
+LISTED = frozenset({"attachment-black-listed", "attachment-not-listed", "black-word", "term-weight"})
+"""What stands on the papers' lists, as rules ask for it."""
+
 _MODEL = ConfigDict(frozen=True, extra="forbid")
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=64)]
 Sender = Annotated[
@@ -41,7 +44,10 @@ Sender = Annotated[
 
 
 class Found(BaseModel):
-    """A condition on hits: `at_least` in all, of a detector (`*`: any) and its rule, each as sure as `score`."""
+    """A condition on hits: `at_least` in all, of a detector and its rule, each as sure as `score`.
+
+    The detector `*` is any, but for the lists: what stands on a list is asked for by its name (LISTED).
+    """
 
     model_config = _MODEL
 
@@ -52,9 +58,12 @@ class Found(BaseModel):
 
     def among(self, hits: Iterable[Hit]) -> tuple[Hit, ...]:
         """The hits that meet it; none where they are too few."""
-        mine = tuple(h for h in hits if self.detector in ("*", h.detector) and self.rule in ("*", h.rule))
+        mine = tuple(h for h in hits if self._means(h.detector) and self.rule in ("*", h.rule))
         sure = tuple(h for h in mine if h.score >= self.score)
         return sure if sum(h.count for h in sure) >= self.at_least else ()
+
+    def _means(self, detector: str) -> bool:
+        return self.detector == detector or (self.detector == "*" and detector not in LISTED)
 
 
 class Hours(BaseModel):
@@ -189,6 +198,11 @@ class Applied:
     of: RuleSet | None = None
     laxer: tuple[tuple[Rule, RuleSet], ...] = ()
 
+    @property
+    def name(self) -> tuple[str, str | None]:
+        """Of the rule and of its set: together there is no other."""
+        return self.rule.name, self.of.name if self.of is not None else None
+
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
@@ -208,6 +222,10 @@ def alike(recipient: str, kind: Class, asked_for: Set[str]) -> Recipients:
     return Recipients(kind, _both(recipient) & asked_for)
 
 
+Level = Sequence[tuple[Rule, RuleSet | None]]
+"""Rules in their order, with the set each is from: the organisation's, the groups', or a person's."""
+
+
 def deciding(
     rules: Sequence[Rule],
     sets: Sequence[RuleSet],
@@ -215,41 +233,81 @@ def deciding(
     circumstances: Circumstances,
     recipients: Recipients,
 ) -> Applied | None:
-    """The rule that decides: the organisation's, unless one of the sender's group, and then of the sender, goes before.
+    """The rule that decides: the organisation's, unless one of the sender's groups, then of the sender, goes before.
 
-    In each set the first rule that applies is its word. A set's word goes before that of the wider one if it is at
-    least as strict, or if the rule it goes before may be relaxed.
+    On each level the first rule that applies is its word. A level's word goes before that of the wider ones if it is at
+    least as strict. Where it is laxer, wider rules that may be relaxed are passed over, with what they were about; the
+    others are asked about all the rest.
     """
-    word = first(rules, hits, circumstances, recipients)
     sender = _both(circumstances.sender)
+    mine = [rule_set for rule_set in sets if not sender.isdisjoint(rule_set.members)]
+    levels: list[Level] = [[(rule, None) for rule in rules]]
     for kind in ("group", "person"):
-        for rule_set in sets:
-            if rule_set.of != kind or sender.isdisjoint(rule_set.members):
-                continue
-            own = first(rule_set.rules, hits, circumstances, recipients)
-            if own is None:
-                continue
-            if word is None or word.rule.may_be_relaxed or own.rule.strictness >= word.rule.strictness:
-                word = replace(own, of=rule_set)
-            else:
-                word = replace(word, laxer=(*word.laxer, (own.rule, rule_set)))
-    return word
+        levels.append([(rule, own) for own in mine if own.of == kind for rule in own.rules])
+    return _word(levels, frozenset(), hits, circumstances, recipients)
 
 
-def first(
-    rules: Sequence[Rule], hits: Sequence[Hit], circumstances: Circumstances, recipients: Recipients
+def _word(
+    levels: Sequence[Level],
+    passed: Set[tuple[str, str | None]],
+    hits: Sequence[Hit],
+    circumstances: Circumstances,
+    recipients: Recipients,
 ) -> Applied | None:
-    """The first rule of one set that applies to these recipients; None where none does."""
-    for rule in rules:
-        when = rule.when
-        if not _in_time(rule, circumstances.now) or not _general(when, circumstances, recipients):
+    """The word of these levels together, the widest first, without the rules that are passed over."""
+    *wider, own = levels
+    mine = _first(own, passed, hits, circumstances, recipients)
+    if not wider:
+        return mine
+    while True:
+        word = _word(wider, passed, hits, circumstances, recipients)
+        if word is None or mine is None or mine.rule.strictness >= word.rule.strictness:
+            return mine or word
+        if not word.rule.may_be_relaxed:
+            return word if mine.of is None else replace(word, laxer=(*word.laxer, (mine.rule, mine.of)))
+        passed, hits = passed | {word.name}, _left(hits, word.rule)
+
+
+def _first(
+    level: Level,
+    passed: Set[tuple[str, str | None]],
+    hits: Sequence[Hit],
+    circumstances: Circumstances,
+    recipients: Recipients,
+) -> Applied | None:
+    """The first rule of a level that applies; None where none does.
+
+    One that asks for a reason is passed over where there is one, with what it was about. It still is the word where
+    nothing stricter follows.
+    """
+    justified: Applied | None = None
+    for rule, of in level:
+        if not _in_time(rule, circumstances.now) or not _general(rule.when, circumstances, recipients):
             continue
-        if not when.found:
-            return Applied(rule)
-        for found in when.found:
-            if met := found.among(hits):
-                return Applied(rule, met, found.at_least)
+        applied = _applied(rule, of, hits)
+        if applied is None or applied.name in passed:
+            continue
+        if rule.then == "ask" and circumstances.reasoned:
+            justified = justified or applied
+            hits = _left(hits, rule)
+        elif justified is None or rule.strictness > justified.rule.strictness:
+            return applied
+    return justified
+
+
+def _applied(rule: Rule, of: RuleSet | None, hits: Sequence[Hit]) -> Applied | None:
+    if not rule.when.found:
+        return Applied(rule, of=of)
+    for found in rule.when.found:
+        if met := found.among(hits):
+            return Applied(rule, met, found.at_least, of)
     return None
+
+
+def _left(hits: Sequence[Hit], rule: Rule) -> tuple[Hit, ...]:
+    """What a rule was not about."""
+    about = {id(hit) for found in rule.when.found for hit in found.among(hits)}
+    return tuple(hit for hit in hits if id(hit) not in about)
 
 
 def _both(address: str) -> frozenset[str]:

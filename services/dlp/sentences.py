@@ -35,18 +35,18 @@ _OF_RULES: Mapping[str, str] = {
     " them. If one has been mailed before, have it changed.",
     "personal-data": "It holds data about persons that the law protects. Send what the recipient needs and no more, and"
     " encrypted.",
+    "attachment-black-listed": "It has an attachment that your organisation does not let out. If the recipient must"
+    " have it, ask its owner for another way.",
+    "attachment-not-listed": "It has an attachment that is not among the files approved for sending. Have files"
+    " approved before you send them, or put what you have to say into the text.",
+    "black-word": f"Its text touches a subject that your organisation keeps to itself. {_ASK}",
+    "term-weight": f"Its text dwells on a subject that your organisation keeps to itself. {_ASK}",
     "rule": "Mail of this kind is not sent without being looked at. Ask a reviewer what applies to it.",
 }
 
 NOTICE: Mapping[str, str] = {
     "unreadable": f"{_HELD} It is built in a way that cannot be checked: write it anew, and attach files one"
     " by one instead of mails within mails.",
-    "attachment-black-listed": f"{_HELD} It has an attachment that your organisation does not let out. If the"
-    " recipient must have it, ask its owner for another way.",
-    "attachment-not-listed": f"{_HELD} It has an attachment that is not among the files approved for sending."
-    " Have files approved before you send them, or put what you have to say into the text.",
-    "black-word": f"{_HELD} Its text touches a subject that your organisation keeps to itself. {_ASK}",
-    "term-weight": f"{_HELD} Its text dwells on a subject that your organisation keeps to itself. {_ASK}",
     **{code: f"{_HELD} {words}" for code, words in _OF_RULES.items()},
 }
 """To the sender of a mail that is held."""
@@ -76,6 +76,9 @@ HIT_WORDS: Mapping[str, str] = {
     "expression": "matches an expression",
     "credential": "holds a credential",
     "personal-data": "holds personal data",
-    "word": "has a word",
+    "attachment-black-listed": "is on the black list",
+    "attachment-not-listed": "is not on the white list",
+    "black-word": "has a black word",
+    "term-weight": "has a heavy term",
 }
 """To the reviewer, after the place: what a detector's hit says."""

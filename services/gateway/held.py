@@ -1,8 +1,9 @@
 """Where a held mail stands: what the quarantine's entry and the spool's record say together. Pure."""
 
+from collections.abc import Mapping
 from typing import Literal
 
-from secumail.mailbox.entry import Entry
+from secumail.mailbox.entry import Act, Decision, Entry
 from secumail.spool.record import Record, Stage
 
 State = Literal["waiting", "released", "rejected", "expired"]
@@ -22,3 +23,14 @@ def state(entry: Entry, record: Record | None) -> State:
         return "waiting"
     by_reviewer = any(recipient.reason == "rejected-by-reviewer" for recipient in record.recipients)
     return "rejected" if by_reviewer else "expired"
+
+
+_ACTS: Mapping[str, Act] = {"released": "released", "released-encrypted": "released-encrypted", "rejected": "rejected"}
+
+
+def decided(record: Record, state: State) -> Decision:
+    """What a reviewer decided, from the mail's steps: the account instead of the address, and no note."""
+    step = next((step for step in reversed(record.steps) if step["step"] in _ACTS), None)
+    if step is None:
+        return Decision("unknown", record.moved, "released" if state == "released" else "rejected", "")
+    return Decision(step["actor"], step["at"], _ACTS[step["step"]], "")

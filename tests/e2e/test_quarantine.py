@@ -3,7 +3,9 @@ the sender's say."""
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
+from secumail.cli.operator import Access
 from tests.e2e.desk import decide, held, lists, opened
 from tests.people import Office, Person, mail
 
@@ -84,12 +86,15 @@ async def test_what_is_dangerous_goes_when_two_people_release_it_and_not_before(
     assert acts == [*votes, (second.account, "released")]
 
 
-async def test_one_reviewer_is_enough_to_reject_and_nobody_votes_for_ones_own_mail(office: Office) -> None:
+async def test_one_reviewer_is_enough_to_reject_and_nobody_releases_ones_own_mail(office: Office) -> None:
     first, second = await office.administrator(), await office.newcomer("reviewer")
-    async with lists(first, rules=STRONG, expressions=OSPREY):
+    async with lists(first, rules=STRONG, expressions=OSPREY, words=[{"term": "polonium"}]):
         sent = await second.sent(mail(second.address, second.address, "Own", "osprey-17\r\n"))
-    (row,) = await held(first, "Own")
+        await second.sent(mail(second.address, second.address, "Own word", "Polonium.\r\n"))
+    (row,), (word,) = await held(first, "Own"), await held(first, "Own word")
     assert (await release(second, row))["code"] == "own-mail"
+    assert (await release(second, word))["code"] == "own-mail"
+    assert (await release(first, word))["done"]
     assert (await release(first, row))["missing"] == 1
     assert await decide(first, "reject", row) == [(True, None)]
     assert outcome(await second.settled(sent["id"])) == [("rejected", "rejected-by-reviewer")]
@@ -149,3 +154,19 @@ async def test_a_sender_says_one_thing_to_the_reviewers_who_read_it_with_the_mai
     assert words not in str(steps)
     assert await decide(reviewer, "reject", row) == [(True, None)]
     assert await appeal(ada, sent["id"], words) == (409, "not-held")
+
+
+async def test_a_decision_that_a_gateway_did_not_write_down_is_read_from_the_mails_steps(office: Office) -> None:
+    reviewer, ada = await office.administrator(), await office.newcomer()
+    async with lists(reviewer, words=[{"term": "rubidium"}]):
+        await ada.sent(mail(ada.address, ada.address, "Lost", "Rubidium.\r\n"))
+    (row,) = await held(reviewer, "Lost")
+    assert await decide(reviewer, "release", row) == [(True, None)]
+    # As if it had been killed between dlp's answer and the quarantine.
+    back = {"$set": {"folder": "quarantine"}, "$unset": {"decision": ""}}
+    await Access.open(office.home.path).database()["entries"].update_one({"_id": UUID(row["id"])}, back)
+
+    assert await subjects(reviewer, ada, "waiting") == []
+    assert await subjects(reviewer, ada, "released") == ["Lost"]
+    decision = (await entry(reviewer, row["id"]))["decision"]
+    assert (decision["by"], decision["act"]) == (reviewer.account, "released")

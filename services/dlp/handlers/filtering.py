@@ -83,7 +83,7 @@ class Filtering:
         if entry is None or not entry.active or not command.recipients:
             raise Refused("not-your-act", "A mail is scanned for the person who sends it.", "Log in again.", 403)
         raw = base64.b64decode(command.mail)
-        asked = raw, command.sender, command.recipients, entry.roles
+        asked = self.rules, raw, command.sender, command.recipients, entry.roles
         read, decision = await self._decide(*asked, self._extract)
         unread = self._pictures is not None and _must_wait(read, decision)
         if self._pictures is not None and unread:
@@ -127,12 +127,14 @@ class Filtering:
         if record.origin == "bounce":
             return await self._passed(record, keys, _SYSTEM)
         extract = self._pictures.patient if seen and self._pictures is not None else self._extract
+        rules = self.rules  # one version, whatever comes meanwhile
+        roles, reasoned = await self._roles(record, rules), bool(envelope.why)
         read, decision = await self._decide(
-            raw, envelope.sender, envelope.recipients, await self._roles(record), extract, reasoned=bool(envelope.why)
+            rules, raw, envelope.sender, envelope.recipients, roles, extract, reasoned=reasoned
         )
         if self._pictures is not None and not seen and _must_wait(read, decision):
             return await self._set_aside(record, keys)
-        if sorted(i for verdict in decision.verdicts for i in verdict.recipients) != list(range(len(envelope.recipients))):
+        if not decision.covers(len(envelope.recipients)):
             raise Permanent("recipients-left-out")
         if len(decision.verdicts) > 1:
             return await self._split(record, envelope, raw, read, decision, keys, event)
@@ -153,15 +155,16 @@ class Filtering:
         waiting = tuple(r.to(State.READING) for r in record.recipients)
         return Advance(Stage.READING, "reading-pictures", (event,), recipients=waiting)
 
-    async def _roles(self, record: Record) -> tuple[str, ...]:
+    async def _roles(self, record: Record, rules: Rules) -> tuple[str, ...]:
         """The sender's, where a rule asks for them."""
-        if record.account is None or not self.rules.ask_for_roles:
+        if record.account is None or not rules.ask_for_roles:
             return ()
         entry = await self._directory.account(record.account)
         return entry.roles if entry is not None else ()
 
     async def _decide(
         self,
+        rules: Rules,
         raw: bytes,
         sender: str,
         recipients: Sequence[str],
@@ -170,7 +173,7 @@ class Filtering:
         *,
         reasoned: bool = False,
     ) -> tuple[Message, Decision]:
-        rules, now = self.rules, datetime.now(UTC)
+        now = datetime.now(UTC)
 
         def work(extract: Extract) -> tuple[Message, Decision]:
             return inspect(raw, sender, recipients, rules, self._domains, extract, roles, reasoned, now)
@@ -282,4 +285,4 @@ def _told(verdict: Verdict) -> str:
 
 def _shown(verdict: Verdict) -> spooled.Verdict:
     """As it stands in the spool, for the sender."""
-    return spooled.Verdict(verdict.code, verdict.notice, verdict.reviewers)
+    return spooled.Verdict(verdict.code, verdict.notice, verdict.reviewers, verdict.encrypted)

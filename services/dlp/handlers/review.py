@@ -43,12 +43,20 @@ class Review:
         record = await self._held(command.mail, command.generation)
         if record is None:
             return ReleaseReply()
+        if record.account == reviewer:
+            raise Refused("own-mail", "You wrote this mail: others decide on it.", "Leave it to another reviewer.", 403)
         claim = command.claim
         if claim.by != f"account:{actor}" or claim.to != "crypto" or claim.says not in RELEASES:
             raise Refused("claim-not-yours", "The release is not signed by who asks for it.", "Log in again.", 403)
+        if record.verdict is not None and record.verdict.encrypted and claim.says == RELEASES[0]:
+            raise Refused(
+                "encryption-required", "A rule lets this mail leave encrypted only.", "Release it encrypted.", 409
+            )
         if record.verdict is not None and record.verdict.reviewers > 1:
-            record = await self._voted(record, Vote(reviewer, claim.says))
-            if not [vote for vote in _others(record, reviewer) if await self._reviews(vote.account)]:
+            vote = Vote(reviewer, claim.says)
+            await self._others(record, vote)
+            record = await self._voted(record, vote)
+            if not await self._others(record, vote):
                 return ReleaseReply(missing=1)
         generation = record.generation + 1
         event = MailFiltered(
@@ -65,26 +73,28 @@ class Review:
         await self._turn(record, change)
         return ReleaseReply()
 
-    async def _reviews(self, account: UUID) -> bool:
-        """Whether a vote still counts: its reviewer is one now."""
-        entry = await self._directory.account(account)
-        return entry is not None and entry.active and "reviewer" in entry.roles
+    async def _others(self, record: Record, vote: Vote) -> list[Vote]:
+        """The votes of others who are reviewers still. Refused where one of them was on a condition that this is not.
 
-    async def _voted(self, record: Record, vote: Vote) -> Record:
-        """The record with this vote in it. Two who vote in the same moment each find the other's."""
-        if record.account == vote.account:
+        Asked before and after the vote is written: another's may have come in between.
+        """
+        entries = [(other, await self._directory.account(other.account)) for other in record.votes]
+        counting = [
+            other
+            for other, entry in entries
+            if other.account != vote.account and entry and entry.active and "reviewer" in entry.roles
+        ]
+        if vote.says == RELEASES[0] and any(other.says == RELEASES[1] for other in counting):
             raise Refused(
-                "own-mail",
-                "You wrote this mail: two others have to release it.",
-                "Leave it to two other reviewers.",
-                403,
-            )
-        if vote.says == RELEASES[0] and any(other.says == RELEASES[1] for other in _others(record, vote.account)):
-            raise Refused(
-                "vote-encrypted", "The first reviewer released it on condition that it leaves encrypted only.",
+                "vote-encrypted", "Another reviewer released it on condition that it leaves encrypted only.",
                 "Release it encrypted, or reject it.", 409,
             )  # fmt: skip
-        if not any(before.account == vote.account for before in record.votes):
+        return counting
+
+    async def _voted(self, record: Record, vote: Vote) -> Record:
+        """The record with this vote in it, or a stricter one. Two who vote in the same moment each find the other's."""
+        said = {before.says for before in record.votes if before.account == vote.account}
+        if said.isdisjoint({vote.says, RELEASES[1]}):
             change = Advance(Stage.HELD, f"voted:{vote.says}", (), actor=str(vote.account), vote=vote)
             await self._turn(record, change)
         return await self._spool.find(record.id) or record
@@ -162,7 +172,3 @@ class Review:
                 return
         if not moved:
             raise Refused("decided-already", "Somebody else has just decided this mail.", "Look again.", 409)
-
-
-def _others(record: Record, account: UUID) -> list[Vote]:
-    return [vote for vote in record.votes if vote.account != account]

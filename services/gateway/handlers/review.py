@@ -17,6 +17,7 @@ from secumail.errors import Refused
 from secumail.mailbox import entry as mailbox
 from secumail.mailbox.entry import Act, Entry, Folder, Meta
 from secumail.sealing.claims import Step, TransitKeys
+from secumail.sealing.hpke import PublicKey
 from services.gateway import held
 from services.gateway.handlers.door import Asking, Behind, Door
 from services.gateway.handlers.messages import Row, cursor_at, opened_with, position, row
@@ -137,7 +138,7 @@ async def list_quarantine(
     rows: list[HeldRow] = []
     behind = position(cursor)
     for _ in range(LOOKED_AT // _BATCH):
-        batch = await _batch(door, account, state, behind)
+        batch = await _batch(door, account, key.public, state, behind)
         for entry, stands in batch:
             behind = entry.at, entry.id
             if stands != state:
@@ -227,15 +228,24 @@ def _held_row(entry: Entry, meta: Meta, state: held.State) -> HeldRow:
 
 
 async def _batch(
-    door: Door, account: UUID, state: held.State, behind: tuple[datetime, UUID] | None
+    door: Door, account: UUID, owner: PublicKey, state: held.State, behind: tuple[datetime, UUID] | None
 ) -> list[tuple[Entry, held.State]]:
-    """The next entries in which those of this state are to be found, with where each stands."""
+    """The next entries in which those of this state are to be found, with where each stands.
+
+    One that was decided by a gateway that ended before it put the mail away is put away now, while its record still
+    says by whom.
+    """
     if state in _DECIDED:
         decided = await door.mailboxes.decided(account, _DECIDED[state], _BATCH, behind)
         return [(entry, held.state(entry, None)) for entry in decided]
     entries = await door.mailboxes.page(account, "quarantine", _BATCH, behind)
     records = await door.spool.standing([entry.mail for entry in entries])
-    return [(entry, held.state(entry, records.get(entry.mail))) for entry in entries]
+    standing = [(entry, held.state(entry, records.get(entry.mail))) for entry in entries]
+    for entry, stands in standing:
+        if stands in _DECIDED and entry.mail in records:
+            decision = held.decided(records[entry.mail], stands)
+            await door.mailboxes.decide(entry, _DECIDED[stands], decision.seal(entry, owner))
+    return standing
 
 
 async def _held(door: Door, session: Session, id_: UUID) -> tuple[Entry, Meta, bytes]:
@@ -253,7 +263,7 @@ async def _decide(door: Door, session: Session, id_: UUID, note: str, deed: Deed
         _, key = await door.sessions.group(session, REVIEWERS)
         sealed = mailbox.Decision(session.address, datetime.now(UTC), act, note).seal(entry, key.public)
         if act in ("voted", "voted-encrypted"):
-            if all(vote.by != session.address for vote in mailbox.Decision.votes(entry, key)):
+            if all((vote.by, vote.act) != (session.address, act) for vote in mailbox.Decision.votes(entry, key)):
                 await door.mailboxes.vote(entry, sealed)
             return Decided(id=id_, done=True, missing=1)
         await door.mailboxes.decide(entry, _DECIDED["rejected" if act == "rejected" else "released"], sealed)
@@ -263,6 +273,8 @@ async def _decide(door: Door, session: Session, id_: UUID, note: str, deed: Deed
 
 
 async def _release(door: Door, session: Session, meta: Meta) -> Act:
+    if meta.extra.get("encrypted"):  # so says a rule, whoever releases it
+        return await _release_encrypted(door, session, meta)
     return "voted" if await _released(door, session, meta, "released") else "released"
 
 

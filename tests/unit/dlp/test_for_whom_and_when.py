@@ -29,7 +29,8 @@ def verdicts(*hits: Hit, **given: Any) -> tuple[Verdict, ...]:
     lists = {name: value for name, value in given.items() if name in Lists.model_fields}
     rules = Rules.compile(Lists.model_validate({"partner_domains": ["fabrikam.example"], "rules": [], **lists}))
     message, sender, to, now = (asked[name] for name in ("message", "sender", "to", "now"))
-    return decide(message, sender, to, rules, ["northwind.example"], hits=hits, now=now).verdicts
+    why = given.get("reasoned", False)
+    return decide(message, sender, to, rules, ["northwind.example"], hits=hits, reasoned=why, now=now).verdicts
 
 
 def rule(then: str, name: str = "r", **given: Any) -> dict[str, Any]:
@@ -173,6 +174,43 @@ def test_a_finding_names_whose_rule_decided() -> None:
     own = [{"name": "the-person", "of": "person", "members": [ADA], **held}]
     (finding,) = verdicts(IBAN, sender=ADA, rule_sets=own)[0].findings
     assert (finding.decided_by, finding.of) == ("p", "the-person")
+
+
+KEY = Hit("credential", "aws-access-key", "body")
+PROGRAM = Hit("danger", "program", "attachment 1 (run.exe)")
+CREDENTIALS = {"found": [{"detector": "credential"}]}
+DANGER = rule("hold", "danger", when={"found": [{"detector": "danger"}]}, reviewers=2)
+
+
+def test_a_rule_that_is_relaxed_is_passed_over_and_those_behind_it_are_not() -> None:
+    org = [rule("hold", "credentials", when=CREDENTIALS, may_be_relaxed=True), DANGER]
+    own = [{"name": "ada", "of": "person", "members": [ADA], "rules": [rule("audit", when=CREDENTIALS)]}]
+    (alone,) = verdicts(KEY, rules=org, rule_sets=own)
+    assert (alone.action, alone.code) == ("pass", "audited")
+    (both,) = verdicts(KEY, PROGRAM, rules=org, rule_sets=own)
+    assert (both.action, both.code, both.rule, both.reviewers) == ("hold", "danger", "danger", 2)
+    assert "is laxer, and this one may not be relaxed" in both.reason
+
+
+def test_several_rules_may_be_relaxed_one_after_the_other() -> None:
+    org = [
+        rule("hold", "a", when=CREDENTIALS, may_be_relaxed=True),
+        rule("block", "b", may_be_relaxed=True),
+        rule("warn", "c"),
+    ]
+    own = [{"name": "ada", "of": "person", "members": [ADA], "rules": [rule("ask")]}]
+    assert verdicts(KEY, rules=org, rule_sets=own)[0].action == "ask", "stricter than the warning that is left"
+
+
+def test_a_reason_settles_what_it_was_asked_for_and_nothing_else() -> None:
+    org = [rule("ask", "why", when=CREDENTIALS), DANGER, rule("hold", "credentials", when=CREDENTIALS)]
+    assert verdicts(KEY, rules=org)[0].action == "ask"
+    (alone,) = verdicts(KEY, rules=org, reasoned=True)
+    assert (alone.action, alone.code, alone.rule) == ("pass", "justified", "why")
+    (both,) = verdicts(KEY, PROGRAM, rules=org, reasoned=True)
+    assert (both.action, both.code, both.reviewers) == ("hold", "danger", 2)
+    audited = [rule("ask", "why", when=CREDENTIALS), rule("audit", "noted")]
+    assert verdicts(KEY, rules=audited, reasoned=True)[0].code == "justified"
 
 
 ACTIONS = st.sampled_from(["allow", "audit", "tag", "warn", "ask", "encrypt", "hold", "block"])

@@ -13,7 +13,7 @@ from services.dlp.findings import Hit
 from services.dlp.lists import Lists
 from services.dlp.message import Message, Passage
 from services.dlp.policy import Decision, Rules, Verdict, decide
-from services.dlp.rules import DEFAULT, Found, Rule, When
+from services.dlp.rules import DEFAULT, LISTED, Found, Rule, When
 from services.dlp.sentences import ASKED, HIT_WORDS, NOTICE, REFUSED, STRIPPED, WARNING
 
 ADA, BOB = "ada@northwind.example", "bob@northwind.example"
@@ -140,6 +140,45 @@ def test_the_paper_s_rules_come_first_and_no_rule_lets_through_what_they_hold() 
     assert [f.detector for f in got.findings] == ["black-word", "personal-data"]
 
 
+FALCONS = Message(
+    passages=(Passage("body", "falcon, falcon"),),
+    attachments=(Attachment(1, "1" * 64, "1" * 40, 9, "application/pdf", "a.pdf"),),
+)
+
+
+def test_a_rule_makes_more_of_what_a_list_holds() -> None:
+    def rule(detector: str, then: str, **more: Any) -> Rule:
+        return Rule.model_validate({"name": "r", "when": {"found": [{"detector": detector, **more}]}, "then": then})
+
+    words = [BlackWord(term="falcon")]
+    blocked = verdict(message=FALCONS, words=words, rules=(rule("black-word", "block", rule="falcon", at_least=2),))
+    assert (blocked.action, blocked.code) == ("block", "black-word")
+    assert [(f.detector, f.rule, f.count, f.threshold) for f in blocked.findings] == [("black-word", "falcon", 2, 1)]
+    assert "keeps to itself" in blocked.notice and "falcon" not in blocked.notice
+    needs_two = Rule(name="r", when=When(found=(Found(detector="attachment-black-listed"),)), then="hold", reviewers=2)
+    secret = verdict(message=FALCONS, black_hashes=["1" * 64], rules=(needs_two,))
+    assert (secret.action, secret.code, secret.reviewers) == ("hold", "attachment-black-listed", 2)
+    assert verdict(message=FALCONS, words=words, rules=(rule("black-word", "allow"),)).action == "hold"
+
+
+def test_what_must_be_encrypted_must_be_so_also_when_a_list_holds_it() -> None:
+    encrypt = Rule(name="e", when=When(recipients=("outside",)), then="encrypt")
+    got = verdict(message=FALCONS, words=[BlackWord(term="falcon")], rules=(encrypt,))
+    assert (got.action, got.code, got.encrypted) == ("hold", "black-word", True)
+
+
+def test_a_white_list_that_only_advises_may_be_asked_for_by_a_rule() -> None:
+    warn = Rule(name="w", when=When(found=(Found(detector="attachment-not-listed"),)), then="warn")
+    got = verdict(message=FALCONS, white_mode="advisory", rules=(warn,))
+    assert (got.action, got.code) == ("pass", "warned")
+    assert [f.detector for f in got.findings] == ["attachment-not-listed"]
+
+
+def test_whoever_asks_for_any_finding_does_not_ask_for_the_lists() -> None:
+    anything = Rule(name="any", when=When(found=(Found(detector="*"),)), then="block")
+    assert verdict(message=FALCONS, words=[BlackWord(term="falcon")], rules=(anything,)).action == "hold"
+
+
 def test_an_exempt_sender_meets_no_rule() -> None:
     assert verdict(MACRO, exempt_senders=[ADA]).code == "exempt-sender"
 
@@ -240,6 +279,13 @@ def test_the_attachments_that_a_rule_found_something_in_are_taken_out() -> None:
         assert got.otherwise is not None and got.otherwise.action == "hold"
 
 
+def test_what_becomes_of_a_mail_that_stays_is_decided_for_all_whose_attachments_were_to_be_taken_out() -> None:
+    away = Rule(name="s", when=When(recipients=("partner", "outside"), found=STRIP.when.found), then="strip")
+    (inside, outside) = decided(KEY, rules=(away,), message=WITH_ZIP, to=(BOB, PAT, EVE)).verdicts
+    assert (inside.recipients, outside.recipients) == ((0,), (1, 2))
+    assert outside.otherwise is not None and outside.otherwise.recipients == (1, 2)
+
+
 def test_where_taking_attachments_out_is_not_enough_the_mail_is_held() -> None:
     in_body = Hit("credential", "aws-access-key", "body")
     assert verdict(KEY, in_body, rules=(STRIP,), message=WITH_ZIP).action == "hold"
@@ -259,7 +305,7 @@ def test_mails_that_pass_one_way_or_another_are_not_split_but_a_warning_is_for_w
 
 @pytest.mark.parametrize("told", [NOTICE, REFUSED, WARNING, ASKED, sentences.ENCRYPTED, STRIPPED])
 def test_every_code_of_a_rule_has_words_for_the_sender_that_name_no_finding(told: dict[str, str]) -> None:
-    for rule_code in ("unscannable", "danger", "copy", "expression", "credential", "personal-data", "rule"):
+    for rule_code in ("unscannable", "danger", "copy", "expression", "credential", "personal-data", "rule", *LISTED):
         assert told[rule_code]
     for then in ("hold", "block", "warn", "ask", "encrypt", "strip"):
         rule = Rule.model_validate({"name": "secret-rule", "when": {"found": [{"detector": "*"}]}, "then": then})

@@ -40,3 +40,16 @@ def ended(reason: str) -> Record:
 )
 def test_entry_and_record_together_say_where_a_mail_stands(entry: Entry, record: Record | None, state: str) -> None:
     assert held.state(entry, record) == state
+
+
+@pytest.mark.parametrize("act", ["released", "released-encrypted", "rejected"])
+def test_who_decided_what_is_read_from_the_mails_steps(act: str) -> None:
+    steps = (
+        {"at": NOW, "actor": "dlp", "step": "held:danger"},
+        {"at": NOW, "actor": "rita", "step": "voted:released"},
+        {"at": NOW, "actor": "sam", "step": act},
+        {"at": NOW, "actor": "delivery", "step": "delivered"},
+    )
+    decision = held.decided(replace(RECORD, steps=steps), "rejected" if act == "rejected" else "released")
+    assert (decision.by, decision.act, decision.note) == ("sam", act, "")
+    assert held.decided(RECORD, "released").by == "unknown"
