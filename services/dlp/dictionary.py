@@ -23,6 +23,8 @@ Flags = NDArray[np.bool_]
 
 # Bytes of the runs. A pattern is looked up at the longest that is not longer than itself.
 _RUNS = (1, 2, 3, 5, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+# Characters searched at once: what is computed for each of them stays small however long the text.
+WINDOW = 1 << 18
 # Places looked at together: what is computed for them fits the processor's cache.
 AT_ONCE = 8192
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -38,12 +40,13 @@ class Dictionary:
         self._patterns = patterns
         self._bytes = _eights(patterns.buffer)
         sizes = patterns.sizes.astype(np.int64)
-        least, most = int(sizes.min(initial=_RUNS[-1])), int(sizes.max(initial=0))
+        self._longest = int(sizes.max(initial=0))
+        least = int(sizes.min(initial=_RUNS[-1]))
         first = max((run for run in _RUNS if run <= least), default=1)
         self._levels = [
             _Level(self._bytes, patterns.offsets, sizes, run, after)
             for run, after in pairwise(_RUNS)
-            if first <= run <= most
+            if first <= run <= self._longest
         ]
 
     def matches(self, text: str, opens: Flags, closes: Flags) -> Iterator[tuple[int, int, int]]:
@@ -52,10 +55,18 @@ class Dictionary:
         `opens` says of each character of the text whether a match may begin with it, `closes` whether one may end
         with it.
         """
+        for base in range(0, len(text), WINDOW):
+            window = slice(base, base + WINDOW + self._longest)
+            begins = opens[window].copy()
+            begins[WINDOW:] = False  # those are the next window's
+            for found in self._in_window(text[window], begins, closes[window]):
+                found[:, 1:] += base
+                yield from found.tolist()
+
+    def _in_window(self, text: str, opens: Flags, closes: Flags) -> Iterator[Places]:
         data = text.encode("utf-8", "surrogatepass")
         if len(data) == len(text):
-            for found in self._in_bytes(data, np.flatnonzero(opens), closes):
-                yield from found.tolist()
+            yield from self._in_bytes(data, np.flatnonzero(opens), closes)
             return
         # Characters of several bytes: a match begins with the first of them and ends with the last.
         firsts = np.flatnonzero((np.frombuffer(data, np.uint8) & 0xC0) != 0x80)
@@ -64,7 +75,7 @@ class Dictionary:
         of_bytes[edges[1:] - 1] = closes
         for found in self._in_bytes(data, firsts[opens], of_bytes):
             found[:, 1:] = np.searchsorted(edges, found[:, 1:])
-            yield from found.tolist()
+            yield found
 
     def _in_bytes(self, data: bytes, opens: Places, closes: Flags) -> Iterator[Places]:
         text = _Text(data, closes)

@@ -4,9 +4,11 @@ import random
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from services.dlp import dictionary
 from services.dlp.dictionary import Dictionary
 from services.dlp.strings import Strings
 
@@ -55,6 +57,14 @@ def test_patterns_of_every_size_are_found_far_into_a_long_text() -> None:
     padding = "#" * 50_000
     text = f"#{padding}".join(patterns[:3]) + padding + "#".join(patterns[3:])
     assert {number for number, _, _ in found(patterns, text)} == set(range(len(patterns)))
+
+
+def test_what_lies_across_two_windows_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    patterns, text = ["falcon", "project falcon", "plän"], "project falcon plän " * 20
+    expected = compared(patterns, text)
+    for window in (1, 2, 7, 19, 64):
+        monkeypatch.setattr(dictionary, "WINDOW", window)
+        assert found(patterns, text) == expected
 
 
 def test_ten_thousand_look_alikes_of_a_pattern_are_told_apart() -> None:
