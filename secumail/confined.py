@@ -101,11 +101,16 @@ class Confined:
 
     def _too_late(self) -> None:
         self._late = True
-        self._popen.kill()
+        self._kill()
+
+    def _kill(self) -> None:
+        # With the programs it has started, which are of its session.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
 
     def end(self) -> None:
         """End it, whatever it does."""
-        self._popen.kill()
+        self._kill()
         for stream in (self._given, self._said):
             with contextlib.suppress(OSError):
                 stream.close()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ def work(head: str, files: list[bytes]) -> Iterator[Frame]:
         case "compute":
             while True:
                 pass
+        case "start another":
+            yield subprocess.Popen(["sleep", "600"]).pid, ()
+            time.sleep(600)
         case "wait":
             yield "waiting", ()
             time.sleep(600)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,16 @@ def test_endless_computing_is_too_late(process: Confined) -> None:
 
 def test_endless_waiting_is_too_late() -> None:
     assert ends(Confined(MODULE, wall=1), "wait").late
+
+
+def test_a_program_it_started_ends_with_it() -> None:
+    process = Confined(MODULE, wall=1)
+    started = []
+    with pytest.raises(Ended):
+        for pid, _ in process.job("start another"):
+            started.append(psutil.Process(pid))
+    [program] = started
+    assert program.wait(timeout=10) is None
 
 
 def test_what_it_writes_where_it_may_lies_in_memory_and_goes_with_it() -> None:
