@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from services.dlp.charsets import decode, header_text
-from services.dlp.files.kinds import Family
+from services.dlp.files.kinds import SIGNATURES, Family
 from services.dlp.files.types import kind_of
 from services.dlp.lookalikes import as_read
 from services.dlp.markup import split
 
+SHORTEST_BLOCK = 8
 # The shortest block looked at: a word of 6 letters makes 12 hexadecimal digits.
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}+={0,2}+")
 _BASE32 = re.compile(r"[A-Z2-7]{12,}+={0,6}+")
@@ -51,11 +52,14 @@ _LIKE_CODE = re.compile(
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 # One character after the other, with the same between them each time.
 _APART = re.compile(r".([\W_]{1,3})(?:.\1){7,}+.?", re.DOTALL)
-_RUN = re.compile(rb"[\x20-\x7e]{4,}+")
+_RUN = re.compile(rb"[\x20-\x7e]{6,}+")
 _NO_HEX = re.compile(r"0[xX]|[^0-9A-Fa-f]")
 _NUMBER = re.compile(r"[0-9]+")
 # Of a file without a known kind, what is no chance; digits of the shortest packed file.
 MANY_BYTES, SHORTEST_FILE = 4096, 24
+# What begins a file of any kind; those without are longer than a block of tar.
+_SIGNATURES = (b"x", b"%PDF-", *(mark for offset, mark, _ in SIGNATURES if not offset))
+SHORTEST_UNSIGNED = 512
 _PACKED = frozenset(Family) - {Family.TEXT, Family.UNKNOWN, Family.DATA, Family.PICTURE, Family.MEDIA}
 _TO_BASE64 = str.maketrans("-_", "+/", "= \t")
 _ROT13 = str.maketrans(
@@ -112,6 +116,8 @@ def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
     Lines can be read in several ways, of which one is meant. Each block is read by the first decoder that can; long
     ones that say nothing are tried in rot13 and backwards.
     """
+    if len(text) < SHORTEST_BLOCK:
+        return
     # Most texts have none: a look at what kinds of characters follow one another is enough to tell.
     kinds = text.encode("ascii", "replace")
     numbers = kinds.translate(_OF_NUMBERS)
@@ -216,7 +222,7 @@ def _ascii85(block: str) -> Iterator[bytes]:
 
 def _is_packed(data: bytes) -> bool:
     """Whether these bytes, which are no text, hold more than a reader of texts can see."""
-    if len(data) < 16:
+    if len(data) < 16 or (len(data) < SHORTEST_UNSIGNED and not data.startswith(_SIGNATURES)):
         return False
     if data[0] == 0x78 and (data[0] << 8 | data[1]) % 31 == 0:  # RFC 1950
         try:
