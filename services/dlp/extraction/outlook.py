@@ -6,12 +6,13 @@ import struct
 from collections.abc import Iterator
 
 from services.dlp.charsets import decode
-from services.dlp.extraction.pieces import MEGABYTE, Budget, Inner, Piece, Text, Trouble
+from services.dlp.extraction.pieces import MEGABYTE, Budget, Exceeded, Inner, Piece, Text, Trouble
 from services.dlp.extraction.texts import runs
 
 _TITLE, _DATA, _BODY = 0x8010, 0x800F, 0x800C
 _PROPERTIES = (0x9003, 0x9005)
 _SIZES = {0x02: 4, 0x03: 4, 0x04: 4, 0x05: 8, 0x06: 8, 0x07: 8, 0x0A: 4, 0x0B: 4, 0x14: 8, 0x40: 8, 0x48: 16}
+_LONGEST = 64 * MEGABYTE
 _RENDERINGS = (0x1000, 0x1009, 0x1013)
 
 # The dictionary packing begins with (MS-OXRTFCP 2.1.2.1).
@@ -31,11 +32,10 @@ def read_tnef(data: bytes, budget: Budget) -> Iterator[Piece]:
     while place + 9 <= len(data):
         level, _, attribute, _, size = data[place], 0, *struct.unpack_from("<HHI", data, place + 1)
         value = data[place + 9 : place + 9 + size]
-        place += 11 + size
         budget.take(len(value))
         if level not in (1, 2) or len(value) < size:
-            yield Trouble("damaged")
             break
+        place += 11 + size
         if attribute == 0x9002 and file is not None:
             yield Inner(title or "file", file)
             file, title = None, ""
@@ -52,6 +52,14 @@ def read_tnef(data: bytes, budget: Budget) -> Iterator[Piece]:
             yield Text("attributes", runs(value))
     if file is not None:
         yield Inner(title or "file", file)
+    yield from _left_over(data[place:])
+
+
+def _left_over(data: bytes) -> Iterator[Piece]:
+    """What stands where nothing should: behind the last of so many parts, or where one is cut off."""
+    if data.strip(b"\x00\r\n"):
+        yield Trouble("damaged")
+        yield Text("rest", runs(data))
 
 
 def _properties(data: bytes, budget: Budget) -> Iterator[Piece]:
@@ -59,7 +67,7 @@ def _properties(data: bytes, budget: Budget) -> Iterator[Piece]:
     place = 4
     for _ in range(min(int.from_bytes(data[:4], "little"), budget.limits.members)):
         if place + 4 > len(data):
-            return
+            break
         kind, number = struct.unpack_from("<HH", data, place)
         place += 4
         if number >= 0x8000:
@@ -79,7 +87,7 @@ def _properties(data: bytes, budget: Budget) -> Iterator[Piece]:
             place += 4
         for _ in range(count):
             if place >= len(data):
-                return
+                break
             if not sized:
                 place += _SIZES.get(kind, 4)
                 continue
@@ -87,6 +95,7 @@ def _properties(data: bytes, budget: Budget) -> Iterator[Piece]:
             value = data[place + 4 : place + 4 + length]
             place += 4 + _padded(length)
             yield from _value(kind, number, value, budget)
+    yield from _left_over(data[place:])
 
 
 def _value(kind: int, number: int, value: bytes, budget: Budget) -> Iterator[Piece]:
@@ -111,15 +120,19 @@ def _padded(length: int) -> int:
 
 
 def rich_text(data: bytes, budget: Budget) -> bytes:
-    """Unpack compressed RTF (MS-OXRTFCP 3.1.3): references into a window of 4096 bytes."""
+    """Unpack compressed RTF (MS-OXRTFCP 3.1.3): references into a window of 4096 bytes.
+
+    The size it states is not believed: it ends where a reference says so, and what stands behind is kept as it is.
+    """
     if data[8:12] != b"LZFu":
         return data[16:] if data[8:12] == b"MELA" else data
-    size = min(int.from_bytes(data[4:8], "little"), 64 * MEGABYTE)
     window = bytearray(_DICTIONARY) + bytearray(4096 - len(_DICTIONARY))
     write = len(_DICTIONARY)
     out = bytearray()
     place = 16
-    while place < len(data) and len(out) < size:
+    while place < len(data):
+        if len(out) > _LONGEST:
+            raise Exceeded("too-big")
         flags = data[place]
         place += 1
         for bit in range(8):
@@ -130,6 +143,7 @@ def rich_text(data: bytes, budget: Budget) -> bytes:
                 place += 2
                 read = token >> 4
                 if read == write:
+                    out += data[place:].strip(b"\x00")
                     place = len(data)
                     break
                 copied = range((token & 15) + 2)

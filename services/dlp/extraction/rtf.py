@@ -10,6 +10,7 @@ from itertools import count
 
 from services.dlp.charsets import decode
 from services.dlp.extraction.pieces import Budget, Inner, Piece, Text
+from services.dlp.extraction.texts import runs
 
 _TOKEN = re.compile(
     rb"\\([A-Za-z]{1,32}+)(-?[0-9]{1,10}+)? ?|\\'([0-9A-Fa-f]{2})|\\([^A-Za-z])|([{}])|([^\\{}\r\n]++)|[\r\n]++"
@@ -116,6 +117,13 @@ _HEX = frozenset(
         ),
     ]
 )
+# Words of the format that are words of English as well: no message.
+_USUAL = frozenset(
+    b"annotation author blue box brdr bullet caps category cell colon column comment company field footer footnote"
+    b" green header hidden highlight info keywords landscape line link list listname lock manager object operator"
+    b" outline page par pict protect red result row sect shading shadow slides space strike sub subject super tab"
+    b" template title version".split()
+)
 _SYMBOLS = {b"~": b" ", b"_": b"-", b"-": b"", b"\n": b"\n", b"\r": b"\n"}
 _PAGES = re.compile(rb"\\ansicpg([0-9]{3,5})")
 
@@ -127,7 +135,9 @@ def read_rtf(data: bytes, budget: Budget) -> Iterator[Piece]:
     reading.run(budget)
     yield Text("", _joined(reading.text))
     for number, digits in enumerate(reading.objects, 1):
-        yield from _object(number, digits)
+        yield from _object(number, digits, reading.codec)
+    # A program passes over words it does not know; a person who looks at the source reads them.
+    yield Text("control words", "\n".join(decode(word) for word in sorted(reading.words - _USUAL)))
 
 
 @dataclass(slots=True)
@@ -155,6 +165,7 @@ class _Reading:
         self.group = _Group()
         self.outer: list[_Group] = []
         self.skip = 0
+        self.words: set[bytes] = set()
 
     def run(self, budget: Budget) -> None:
         for tick in count():
@@ -200,6 +211,7 @@ class _Reading:
             self.digits.clear()
 
     def word(self, word: bytes, number: bytes | None) -> None:
+        self.words.add(word)
         if number and word == b"u":
             code = int(number) & 0xFFFF
             self.flush(chr(code & 0xFF if 0xF000 <= code <= 0xF0FF else code))
@@ -245,14 +257,18 @@ def _joined(text: list[str]) -> str:
     return "".join(text).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _object(number: int, digits: bytes) -> Iterator[Piece]:
+def _object(number: int, digits: bytes, codec: str) -> Iterator[Piece]:
     clean = re.sub(rb"[^0-9A-Fa-f]++", b"", digits)
+    if len(clean) < len(b"".join(digits.split())):
+        yield Text(f"object {number}, as it stands", decode(digits, codec))
     data = binascii.unhexlify(clean[: len(clean) // 2 * 2])
     inner = ole1_data(data)
     if inner:
         yield Inner(f"object {number}", inner)
     elif len(data) > 16:
         yield Inner(f"object {number}", data, part=True, expected=True)
+    else:
+        yield Text(f"object {number}", runs(data))
 
 
 def ole1_data(data: bytes) -> bytes | None:

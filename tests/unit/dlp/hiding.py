@@ -387,12 +387,19 @@ _RTF = {
     "properties": "{{\\info{{\\title {}}}{{\\author x}}}}",
     "the footer": "{{\\footer {}}}",
     "a field code": "{{\\field{{\\*\\fldinst HYPERLINK {} }}}}",
+    "letters where digits should be": "{{\\pict the {} flies}}",
+    "a control word": "\\{} x",
+    "the name of a group": "{{\\*\\{} x}}",
 }
 for _name, _rtf in _RTF.items():
     PLACES[f"rtf, {_name}"] = lambda word, rtf=_rtf: (
         "a.rtf",
         ("{\\rtf1\\ansi\\ansicpg1252 Minutes " + rtf.format(word) + "}").encode(),
     )
+PLACES["rtf, a short object"] = lambda word: (
+    "a.rtf",
+    b"{\\rtf1 Minutes {\\*\\blipuid " + binascii.hexlify(word.encode()) + b"}}",
+)
 PLACES["rtf, letters as numbers"] = lambda word: (
     "a.rtf",
     ("{\\rtf1 " + "".join(f"\\u{ord(c)}?" if i % 2 else f"\\'{ord(c):02x}" for i, c in enumerate(word)) + "}").encode(),
@@ -516,9 +523,9 @@ PLACES["msg, rich text"] = lambda word: (
 PLACES["msg, an attachment"] = lambda word: ("a.msg", compound({"__substg1.0_37010102": zipped({"x.txt": word})}))
 
 
-def packed_rtf(rtf: bytes) -> bytes:
+def packed_rtf(rtf: bytes, size: int | None = None) -> bytes:
     literal = b"".join(b"\x00" + rtf[i : i + 8] for i in range(0, len(rtf), 8))
-    return struct.pack("<II", len(literal) + 12, len(rtf)) + b"LZFu" + bytes(4) + literal
+    return struct.pack("<II", len(literal) + 12, len(rtf) if size is None else size) + b"LZFu" + bytes(4) + literal
 
 
 def tnef(*attributes: tuple[int, int, bytes]) -> bytes:
@@ -540,6 +547,15 @@ PLACES["tnef, a property"] = lambda word: (
 PLACES["tnef, rich text"] = lambda word: (
     "winmail.dat",
     tnef((1, 0x9003, mapi(0x102, 0x1009, packed_rtf(f"{{\\rtf1 {word}}}".encode())))),
+)
+PLACES["tnef, behind no properties"] = lambda word: (
+    "winmail.dat",
+    tnef((1, 0x9003, bytes(4) + mapi(0x1E, 0x0037, word.encode())[4:])),
+)
+PLACES["tnef, behind the last attribute"] = lambda word: ("winmail.dat", tnef((1, 0x8004, b"x")) + word.encode())
+PLACES["tnef, rich text that says it is shorter"] = lambda word: (
+    "winmail.dat",
+    tnef((1, 0x9003, mapi(0x102, 0x1009, packed_rtf(f"{{\\rtf1 {word}}}".encode(), 8)))),
 )
 PLACES["tnef, an attachment"] = lambda word: (
     "winmail.dat",
