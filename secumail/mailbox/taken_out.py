@@ -13,8 +13,6 @@ NOTE = (
     "An attachment stood here. The sender's organisation took it out before it signed this mail.\r\n"
     "Ask the sender for another way.\r\n"
 )
-MOST = 16
-"""Attachments that can be taken out of one mail: an event has to name them."""
 
 
 def without(raw: bytes, digests: Collection[str]) -> bytes:

@@ -119,7 +119,10 @@ async def test_the_sent_log_is_counted_by_how_mail_passed_from_where_to_where_an
 
     before = await summary()
     async with lists(reviewer, rules=rule("tag"), expressions=KIWI, words=[{"term": "quincebush"}]):
-        assert outcome(await ada.sent(mail(ada.address, bob.address, "One", "kiwi-17\r\n"))) == [("delivered", None)]
+        tagged = await ada.sent(mail(ada.address, bob.address, "One", "kiwi-17\r\n"))
+        assert outcome(tagged) == [("delivered", None)]
+        assert "passed:clean" in await steps(ada, tagged["id"]), "its sender learns nothing of the tag"
+        assert "passed:tagged" in await steps(reviewer, tagged["id"])
         await ada.sent(mail(ada.address, bob.address, "Two", "Quincebush.\r\n"))
     assert await decide(reviewer, "release", *await held(reviewer, "Two")) == [(True, None)]
 

@@ -35,6 +35,8 @@ MAX_WAIT = 30.0
 MAX_WHY = 500
 _TOLD = ("warned", "encrypted-only", "stripped", "reason-needed")
 """dlp's codes with a sentence for the sender that says more than the recipient's state."""
+_KNOWN = ("clean", "justified", *_TOLD)
+"""dlp's codes of mail that passes, of which its sender may know. What is noted in silence looks like what is clean."""
 
 
 class Accepted(BaseModel):
@@ -218,7 +220,7 @@ async def get_trace(door: Behind, session: Asking, id: UUID) -> Trace:
             at=s["at"],
             after_ms=round((s["at"] - top.accepted).total_seconds() * 1000),
             actor=s["actor"],
-            step=s["step"],
+            step=s["step"] if _may_see(session) else _discreet(s["step"]),
             mail=record.id,
         )
         for record in records
@@ -226,6 +228,15 @@ async def get_trace(door: Behind, session: Asking, id: UUID) -> Trace:
     ]
     parts = top.trace.split("-")
     return Trace(id=id, trace=parts[1] if len(parts) == 4 else "", steps=sorted(steps, key=lambda s: s.at))
+
+
+def _may_see(session: Session) -> bool:
+    return not {"reviewer", "administrator"}.isdisjoint(session.roles)
+
+
+def _discreet(step: str) -> str:
+    act, _, code = step.partition(":")
+    return f"{act}:clean" if act == "passed" and code not in _KNOWN else step
 
 
 @dataclass(frozen=True)
@@ -324,7 +335,7 @@ async def _own(door: Door, session: Session, id_: UUID) -> Meta | None:
 async def own_records(door: Door, session: Session, id_: UUID, others: bool = False) -> list[Record]:
     """The records of a mail and its parts; Refused where it is another's (`others`: unless one may see others')."""
     records = await door.spool.status(id_)
-    allowed = others and {"reviewer", "administrator"} & set(session.roles)
+    allowed = others and _may_see(session)
     if not records or (records[0].account != session.account and not allowed):
         raise Refused("no-such-mail", "You have sent no such mail.", "Look at your sent mail.", 404)
     return records
