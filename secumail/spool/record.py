@@ -143,6 +143,14 @@ class Envelope:
     def __repr__(self) -> str:
         return f"Envelope(recipients={len(self.recipients)})"
 
+    def pictures(self, cover: bytes) -> list[tuple[str, bytes]]:
+        """(name, file) of each of the sender's own, out of the record's cover."""
+        pictures, at = [], 0
+        for name, size in self.covers:
+            pictures.append((name, cover[at : at + size]))
+            at += size
+        return pictures
+
     def encode(self) -> bytes:
         """JSON."""
         return json.dumps(

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from secumail.mailbox.taken_out import without
 from services.dlp import message, policy
-from services.dlp.message import Extract, File, Found, Message
+from services.dlp.message import Extract, File, Found, Message, Passage
 from services.dlp.policy import Decision, Rules, Verdict
 from services.dlp.rules import UNTIMED
 
@@ -30,8 +30,11 @@ def inspect(
     roles: Collection[str] = (),
     reasoned: bool = False,
     now: datetime = UNTIMED,
+    beside: Sequence[Passage | File] = (),
 ) -> tuple[Message, Decision]:
-    """Read a mail, let the detectors look at it, decide. Blocks for as long as that takes.
+    """Read a mail, and what is seen of one that is hidden (`beside`), let the detectors look at it, decide.
+
+    Blocks for as long as that takes.
 
     Where attachments are to be taken out, what is left is looked at once more: only if nothing is to be said against
     that does it leave.
@@ -39,7 +42,7 @@ def inspect(
     exempt = rules.exempts(sender, now)
 
     def decided(raw: bytes) -> tuple[Message, Decision]:
-        read = message.read(raw, _left_closed if exempt else extract)
+        read = message.read(raw, _left_closed if exempt else extract, beside)
         hits = () if exempt else rules.detect(read, now)
         return read, policy.decide(
             read, sender, recipients, rules, domains,

@@ -144,9 +144,9 @@ def unread(files: Sequence[File]) -> Iterator[Found]:
     return (Hit("unscannable", "unread", file.where) for file in files if not file.known)
 
 
-def read(raw: bytes, extract: Extract = unread) -> Message:
-    """Read `raw`, a whole mail in any state of repair. The caller bounds its size; the rest is bounded
-    here."""
+def read(raw: bytes, extract: Extract = unread, beside: Sequence[Passage | File] = ()) -> Message:
+    """Read `raw`, a whole mail in any state of repair, and what goes `beside` it. The caller bounds its size; the
+    rest is bounded here."""
     try:
         mail = BytesParser(_Part, policy=_Policy()).parsebytes(raw)
         reading = _Reading()
@@ -157,6 +157,8 @@ def read(raw: bytes, extract: Extract = unread) -> Message:
         # The standard library's parser raises TypeError, ValueError and others on rubbish, and documents
         # none. Whatever it is, the mail was not read, and a mail that was not read is held.
         return Message(unreadable=Unreadable.DAMAGED)
+    reading.passages += [thing for thing in beside if isinstance(thing, Passage)]
+    reading.files += [thing for thing in beside if isinstance(thing, File)]
     if reading.files:
         for found in extract(reading.files):
             reading.found(found)

@@ -22,7 +22,7 @@ from secumail.spool.spool import Spool
 from services.dlp import holding
 from services.dlp.inspection import HasFilesError, inspect, texts_alone
 from services.dlp.keeping import KeptLists
-from services.dlp.message import Extract, Message
+from services.dlp.message import Extract, File, Message, Passage
 from services.dlp.policy import TOLD, Decision, Rules, Verdict
 from services.dlp.ports import Filing
 from services.dlp.sentences import ACCEPTED, PICTURES
@@ -31,6 +31,9 @@ _LARGE = 256 * 1024
 _ORIGINS = {"gateway": ("submission", "reply"), "delivery": ("bounce",), "dlp": ("submission", "reply")}
 """Which service may take in which kind of mail; what dlp gives itself, it has taken from the gateway."""
 _DECIDED = frozenset({Stage.FILTERED, Stage.HELD, Stage.SPLIT, Stage.DONE})
+
+_FIRST_COVER = 10_000
+"""The number of a hidden mail's first cover among its files: far behind its attachments."""
 
 _SYSTEM = Verdict((), "pass", "exempt-sender", "A notice of the mail system.", ACCEPTED)
 
@@ -130,8 +133,9 @@ class Filtering:
         rules = self.rules  # one version, whatever comes meanwhile
         roles, reasoned = await self._roles(record, rules), bool(envelope.why)
         read, decision = await self._decide(
-            rules, raw, envelope.sender, envelope.recipients, roles, extract, reasoned=reasoned
-        )
+            rules, raw, envelope.sender, envelope.recipients, roles, extract,
+            reasoned=reasoned, beside=await self._beside(record, envelope, keys),
+        )  # fmt: skip
         if self._pictures is not None and not seen and _must_wait(read, decision):
             return await self._set_aside(record, keys)
         if not decision.covers(len(envelope.recipients)):
@@ -146,6 +150,22 @@ class Filtering:
         if stage is Stage.HELD:
             await self._hold(record.id, envelope, raw, verdict, keys)
         return Advance(stage, step, (told,), recipients=recipients, verdict=_shown(verdict))
+
+    async def _beside(self, record: Record, envelope: Envelope, keys: TransitKeys) -> list[Passage | File]:
+        """What everybody sees of a mail that is to be hidden: the cover text, the sender's pictures and their names."""
+        if not envelope.conceal:
+            return []
+        cover = record.unseal("cover", await self._spool.read(record.cover), keys.content) if envelope.covers else b""
+        pictures = envelope.pictures(cover)
+        names = "\n".join(name for name, _ in pictures)
+        return [
+            Passage("cover text", envelope.cover_text),
+            Passage("pictures' names", names),
+            *(
+                File(_FIRST_COVER + number, f"cover {number + 1} ({name})", name, "", data)
+                for number, (name, data) in enumerate(pictures)
+            ),
+        ]
 
     async def _set_aside(self, record: Record, keys: TransitKeys) -> Advance:
         """Put a mail where its pictures are read, by a claim that dlp makes out to itself."""
@@ -172,11 +192,12 @@ class Filtering:
         extract: Extract,
         *,
         reasoned: bool = False,
+        beside: Sequence[Passage | File] = (),
     ) -> tuple[Message, Decision]:
         now = datetime.now(UTC)
 
         def work(extract: Extract) -> tuple[Message, Decision]:
-            return inspect(raw, sender, recipients, rules, self._domains, extract, roles, reasoned, now)
+            return inspect(raw, sender, recipients, rules, self._domains, extract, roles, reasoned, now, beside)
 
         # A large mail, or one whose files another process reads, must not keep the others (and the broker's
         # heartbeat) waiting.
