@@ -73,6 +73,10 @@ REASONS: Mapping[str, Reason] = {
     "cover-jpeg-past": Reason(_PICTURE, "A picture was a JPEG before, which changes would show. Give the JPEG itself."),
     "cover-lossy": Reason(_PICTURE, f"A picture is a lossy WebP, which changes would show. {_PHOTOGRAPH}"),
     "cover-format": Reason(_PICTURE, "A file is no picture of a kind that can carry. Give JPEG or PNG photographs."),
+    "cover-shared": Reason(
+        _PICTURE,
+        "The mail went out in parts, and its pictures carried another part. Send it to these people with other ones.",
+    ),
     "cover-carries": Reason(_PICTURE, "A picture carries something already. Give one that never carried."),
     "cover-too-heavy": Reason(_PICTURE, "A picture has too many megabytes as PNG. Give a JPEG, or scale it down."),
     "cover-twice": Reason(_PICTURE, "The same picture is given twice. Give pictures that differ."),
@@ -94,6 +98,22 @@ REASONS: Mapping[str, Reason] = {
     "carrier-header": Reason(_PICTURE, "A header field cannot stand in the mail with the picture. Type it anew."),
     "carrier-too-large": Reason("5.3.4", "The picture with the mail in it is too large. Choose one with fewer pixels."),
 }
+
+
+def hiding_warnings(rate: str, *, outside: bool = False) -> list[str]:
+    """What whoever hides something at a rate is told, `outside`: where the pictures are sent by other ways."""
+    told = ["Destroy the originals of the pictures: who has one can compare."]
+    if outside:
+        told.append(
+            "Send the pictures as files. Messengers, web albums and some mail systems compress pictures again, which "
+            "destroys what they hide."
+        )
+    if rate == "maximum":
+        told.append(
+            "At the maximum rate a trained detector that knows the method finds many of the pictures. Take it only "
+            "where nobody looks."
+        )
+    return told
 
 
 def reason(code: str | None) -> Reason:

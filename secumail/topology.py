@@ -51,7 +51,7 @@ WORK_QUEUES = (
     WorkQueue("dlp", "mail.submitted", "mail.submitted"),
     WorkQueue("dlp", "mail.set-aside", "mail.set-aside", patience=120.0),
     WorkQueue("crypto", "mail.filtered", "mail.filtered"),
-    WorkQueue("stego", "mail.encrypted", "mail.encrypted.conceal", patience=600.0),
+    WorkQueue("stego", "mail.encrypted", "mail.encrypted.conceal", patience=120.0),
     WorkQueue("delivery", "mail.encrypted", "mail.encrypted.direct"),
     WorkQueue("delivery", "mail.concealed", "mail.concealed"),
 )

@@ -43,6 +43,7 @@ class Accepted(TypedDict):
     state: str
     recipients: int
     pickups: dict[str, str]
+    warnings: list[str]
 
 
 class Pickup(TypedDict):

@@ -61,6 +61,7 @@ class Sent:
     submission: Submission | None = None
     fault: Refused | None = None
     pickups: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
     @property
     def failed(self) -> bool:
@@ -92,7 +93,8 @@ class Sent:
         problem = {"code": self.fault.code, "error": self.fault.words, "fix": self.fault.fix} if self.fault else None
         return {
             "file": self.file, "id": self.id, "recipients": self.recipients, "failed": self.failed,
-            "submission": self.submission, "pickups": dict(self.pickups), "problem": problem,
+            "submission": self.submission, "pickups": dict(self.pickups), "warnings": list(self.warnings),
+            "problem": problem,
         }  # fmt: skip
 
 
@@ -124,6 +126,11 @@ def send(
     if pictures and len(files) > 1:
         raise Refused("one-mail-at-a-time", "A picture carries one mail.", "Send the mails one by one, or --conceal.")
     hiding = Hiding(pictures, cover_text, rate) if pictures or conceal else None
+    if hiding is None and (cover_text or rate != "normal"):
+        raise Refused(
+            "not-hidden", "There is a cover text or a rate, but nothing to hide the mail in.",
+            "Give photographs (--cover), or say --conceal.",
+        )  # fmt: skip
     locked = _password(password_stdin, hint, expires_days, files)
     with logged_in() as client:
         done = [_sent(client, file, to or (), hiding, form, locked, why) for file in _watched(files, "sending")]
@@ -140,6 +147,8 @@ def send(
             _summary(done)
         if made := [link for sent in done for link in sent.pickups.items()]:
             cli_pickups.links(made)
+        for warning in dict.fromkeys(warning for sent in done for warning in sent.warnings):
+            say(warning, error=True)
     raise typer.Exit(1 if any(sent.failed for sent in done) else 0)
 
 
@@ -239,7 +248,7 @@ def _sent(
         return Sent(name, fault=refused)
     except OSError as error:
         return Sent(name, fault=Refused("file", f"{file}: {error.strerror}.", "Look at the file's name."))
-    return Sent(name, accepted["id"], accepted["recipients"], pickups=accepted["pickups"])
+    return Sent(name, accepted["id"], accepted["recipients"], None, None, accepted["pickups"], accepted["warnings"])
 
 
 def _settled(client: Client, sent: Sent) -> Sent:

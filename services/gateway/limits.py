@@ -14,8 +14,8 @@ LIMITS = {
     "/api/v1/lists/words": 96 * MEBIBYTE,
     "/api/v1/lists/dry-run": 96 * MEBIBYTE,
     "/api/v1/scan": 64 * MEBIBYTE,
-    "/api/v1/covers": 32 * MEBIBYTE,
-    "/api/v1/covers/judge": 50 * MEBIBYTE,
+    "/api/v1/covers": 25 * MEBIBYTE,
+    "/api/v1/covers/judge": 25 * MEBIBYTE,
     "/pki/ocsp": 2**14,
 }
 """By path. A million black words are 10 to 90 MB, by their script; a mail has a limit of its own besides (SECUMAIL_MAX_MAIL_BYTES)."""

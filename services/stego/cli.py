@@ -15,11 +15,12 @@ from rich.progress import Progress as Bar
 from secumail.cli.output import Json, emit, progress_console, say, size, tabulate
 from secumail.errors import Refused
 from secumail.installation.home import write_private
+from secumail.reasons import hiding_warnings
 from services.stego import parts
 from services.stego.carrier import images, is_carrier
 from services.stego.cli_covers import covers
 from services.stego.keys import KEY_SIZE, PASSPHRASE_MINIMUM, from_passphrase
-from services.stego.terms import MAXIMUM_WARNING, RATES, Hidden, Judged, Progress, Rate
+from services.stego.terms import RATES, Hidden, Judged, Progress, Rate
 from services.stego.workers import Workers
 
 commands = typer.Typer(no_args_is_help=True)
@@ -28,11 +29,7 @@ commands.add_typer(stego, name="stego")
 commands.add_typer(covers, name="covers")
 
 _SUFFIX = {"png": ".png", "jpeg": ".jpg"}
-_RECOMPRESSION = (
-    "Send the pictures as files. Messengers, web albums and some mail systems compress pictures again, which destroys "
-    "what they hide. Destroy the originals: who has one can compare."
-)
-
+_OLD_KEY = ("This key was there before. Each file wants a key of its own: who sees two can compare them.",)
 
 Covers = Annotated[
     list[Path], typer.Option(help="A photograph that nobody else has: JPEG, PNG, BMP, TIFF or WebP. Repeat it.")
@@ -98,17 +95,17 @@ def hide(
     out.mkdir(parents=True, exist_ok=True)
     for path, one in zip(paths, hidden, strict=True):
         path.write_bytes(one.file)
+    warnings = [*_OLD_KEY] if key_file is not None and not made else []
+    warnings += hiding_warnings(rate, outside=True)
     if as_json:
-        emit({"files": [str(path) for path in paths], "hidden": len(payload), "key_made": made})
+        told = [str(path) for path in paths]
+        emit({"files": told, "hidden": len(payload), "key_made": made, "warnings": warnings})
         return
     say(f"{size(len(payload))} hidden in {', '.join(map(str, paths))}.")
     if made:
         say(f"The key is in {key_file}.")
-    elif key_file is not None:
-        say("This key was there before. Each file wants a key of its own: who sees two can compare them.", error=True)
-    if rate == "maximum":
-        say(MAXIMUM_WARNING, error=True)
-    say(_RECOMPRESSION, error=True)
+    for warning in warnings:
+        say(warning, error=True)
 
 
 @stego.command()
@@ -135,7 +132,10 @@ def _key(path: Path | None, passphrase: bool, shortest: int = 1) -> bytes:
     if (path is None) is not passphrase:
         raise Refused("no-key", "A key file or a passphrase is needed, not both.", "--key-file or --passphrase-stdin.")
     if path is None:
-        given = sys.stdin.readline().rstrip("\r\n")
+        try:
+            given = sys.stdin.buffer.readline().decode().rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise Refused("passphrase-not-utf-8", "The passphrase is not UTF-8.", "Give it as UTF-8 text.") from error
         if len(given) < shortest:
             raise Refused(
                 "passphrase-short",
@@ -166,6 +166,11 @@ def _check_place(given: Sequence[Path], out: Path) -> None:
         )
     if len({path.stem for path in given}) < len(given):
         raise Refused("same-name", "Two covers have the same name.", "Rename one.")
+    stems = {path.stem for path in given}
+    if out.is_dir() and any(file.stem in stems for file in out.iterdir()):
+        raise Refused(
+            "exists", "There are pictures of these names already, which may carry something.", "Name another directory."
+        )
 
 
 def _paths(given: Sequence[Path], hidden: Sequence[Hidden], out: Path) -> list[Path]:

@@ -61,7 +61,10 @@ def judge(pictures: Pictures, as_json: Json = False) -> None:
     if as_json:
         emit(worths)
     else:
-        rows = [(one["name"], *_rooms(one["room"]), f"{one['words']} {one['fix']}") for one in worths["covers"]]
+        rows = [
+            (one["name"], *_rooms(one["room"]), " ".join([*one["notes"], one["words"], one["fix"]]))
+            for one in worths["covers"]
+        ]
         if worths["together"] is not None and len(rows) > 1:
             rows.append(("together", *_rooms(worths["together"]), ""))
         tabulate(("picture", *(f">{rate}" for rate in RATES), ""), rows)

@@ -79,7 +79,9 @@ class Concealment:
             await self._library.give_back(record.id)
             if refused.code == "cover-used" and not envelope.covers:
                 raise Transient("library-contested") from refused  # somebody's own was the same, at the same moment
-            return await self._failed(record, keys, refused.code)
+            # The other part of a mail that was split has had its pictures, as a rule.
+            shared = refused.code == "cover-used" and record.parent is not None
+            return await self._failed(record, keys, "cover-shared" if shared else refused.code)
         meta = replace(summarise(mail), extra={"stego": base64.b64encode(key).decode()})
         sealed = mailbox.seal(record.root, mail, meta)
         recipients = await self._wrapped(record, sealed)
@@ -100,12 +102,7 @@ class Concealment:
         """(name, file) of the sender's covers, or of the library's where the sender gave none."""
         if not envelope.covers:
             return await self._from_library(record.id, signed, _rate(envelope))
-        files = record.unseal("cover", await self._spool.read(record.cover), keys.content)
-        covers, at = [], 0
-        for name, size in envelope.covers:
-            covers.append((name, files[at : at + size]))
-            at += size
-        return covers
+        return envelope.pictures(record.unseal("cover", await self._spool.read(record.cover), keys.content))
 
     async def _from_library(self, mail: UUID, signed: bytes, rate: Rate) -> list[tuple[str, bytes]]:
         """(name, file) of pictures that carry the mail. One that somebody has used as his own is thrown away."""

@@ -28,7 +28,8 @@ def judge(file: bytes) -> Judged:
     """What a picture is worth as a cover. Raises CoverRefused."""
     cover = _fit(file)
     survey = coding.survey(cover.canvas)
-    room, size = _rooms([survey]), len(cover.write(cover.canvas.elements))
+    room = _rooms([survey])
+    size = len(file) if cover.kind == "jpeg" else len(cover.write(cover.canvas.elements))
     return Judged(cover.kind, cover.width, cover.height, size, room, judging.look(cover), survey.roughness, cover.notes)
 
 

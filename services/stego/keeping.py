@@ -61,7 +61,9 @@ class KeptCovers:
         """Keep one that was never used, and is not there already."""
         actor = await self._administrator(actor)
         (file,) = decoded((command.image,))
-        judged = await self._unused(file)
+        judged = await self._light(file)
+        if await self._used.knows(hashlib.sha256(file).digest(), judged.look):
+            raise used()
         name = named(command.file_name, judged.kind)
         if any(alike(judged.look, other.judged.look) for other in await self._library.all()):
             raise CoverRefused(
@@ -96,7 +98,9 @@ class KeptCovers:
         record = await self._spool.find(cover.mail) if cover.mail is not None else None
         return record is not None and record.stage is not Stage.DONE and record.stuck is None
 
-    async def _unused(self, file: bytes) -> Judged:
+    async def _light(self, file: bytes) -> Judged:
+        """What it is worth, if it is light enough to be sent. Whether it was used is not for everybody to know: who was
+        passed on a picture would learn that it carries something."""
         judged = await self._pictures.apart(self._pictures.judge, file)
         if judged.size > MAX_PICTURES:
             raise CoverRefused(
@@ -105,13 +109,11 @@ class KeptCovers:
                 f"{MAX_PICTURES // 2**20} go in a mail.",
                 "Give a JPEG, or scale the picture down.",
             )
-        if await self._used.knows(hashlib.sha256(file).digest(), judged.look):
-            raise used()
         return judged
 
     async def _judged(self, file: bytes) -> JudgedCover:
         try:
-            judged = await self._unused(file)
+            judged = await self._light(file)
         except Refused as refused:
             return JudgedCover(code=refused.code, words=refused.words, fix=refused.fix)
         return JudgedCover(

@@ -1,5 +1,6 @@
 """One stego key, and what is derived from it: where the bits of a picture lie, and what they are sealed with."""
 
+import unicodedata
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -50,11 +51,12 @@ def derived(key: bytes, use: bytes, message: bytes = b"", part: int = 0) -> byte
 
 
 def from_passphrase(passphrase: str) -> bytes:
-    """The stego key of a passphrase, as UTF-8, by Argon2id (RFC 9106): some 0.2 s and 64 MiB for each guess.
+    """The stego key of a passphrase, however its accents are typed (NFKC), by Argon2id (RFC 9106).
 
-    The salt is the format's own: a random one would have to stand in the picture in clear, where nothing may. So a
-    list of keys can be made beforehand for all pictures: a passphrase has to be long (PASSPHRASE_MINIMUM).
+    A guess costs some 0.2 s and 64 MiB. The salt is the format's own: a random one would have to stand in the picture
+    in clear, where nothing may. So a list of keys can be made beforehand for all pictures: a passphrase has to be long
+    (PASSPHRASE_MINIMUM).
     """
     return Argon2id(salt=_FORMAT, length=KEY_SIZE, iterations=_PASSES, lanes=_LANES, memory_cost=_MEMORY_KIB).derive(
-        passphrase.encode()
+        unicodedata.normalize("NFKC", passphrase).encode()
     )

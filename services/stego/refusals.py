@@ -73,9 +73,9 @@ def colours() -> CoverRefused:
     )
 
 
-def animated(frames: int) -> CoverRefused:
-    """For several frames."""
-    return CoverRefused("animated", f"The picture is animated ({frames} frames); a still is needed.")
+def animated() -> CoverRefused:
+    """For several frames or pages."""
+    return CoverRefused("animated", "The picture is animated, or has several pages; a still is needed.")
 
 
 def jpeg_past() -> CoverRefused:

@@ -11,11 +11,6 @@ PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 Rate = Literal["careful", "normal", "maximum"]
 RATES: dict[Rate, float] = {"careful": 0.02, "normal": 0.05, "maximum": 0.4}
 """Bits an element (a sample; in a JPEG a coefficient that is not zero), at most."""
-MAXIMUM_WARNING = (
-    "At the maximum rate a trained detector that knows the method finds many of the pictures. "
-    "Take it only where nobody looks."
-)
-
 PARTS_LIMIT = 16
 """Pictures of one hidden message."""
 

@@ -34,9 +34,14 @@ Rate = Literal["careful", "normal", "maximum"]
 MOST = 16
 """Pictures of one mail."""
 MOST_BYTES = 48 * 2**20
-"""Bytes of them; what is made of them must not have more than 24 MB (services/stego)."""
+"""Bytes of them. What is made of them must not have more than 24 MB (services/stego), which BMPs may well become."""
+JUDGED_BYTES = 25 * 2**20
+"""Bytes of a form of pictures to be judged: stego looks at 24 MB at once."""
 _FILE_BYTES = 32 * 2**20
 _KINDS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"RIFF")
+
+
+_YES, _NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ class LibraryCover(BaseModel):
 )
 async def judge_covers(door: Behind, session: Asking, request: Request) -> Worths:
     """How much pictures would carry, each and together, or why they won't do. Nothing is kept of them."""
-    form = await parsed(request, MOST_BYTES, MOST)
+    form = await parsed(request, JUDGED_BYTES, MOST)
     files = await _files(form)
     images = tuple(base64.b64encode(data).decode() for _, data in files)
     judged = await door.ask(JudgeCovers(images=images), CoversJudged, session.actor)
@@ -169,8 +174,15 @@ async def remove_cover(door: Behind, session: Asking, id: UUID) -> None:
 
 async def wished(form: FormData) -> Pictures | None:
     """The pictures of a form with a mail in it; None where it is not to be hidden. Raises Refused."""
-    conceal = text(form, "conceal").lower() in ("true", "1", "yes")
-    if "cover" not in form and not conceal:
+    wish = text(form, "conceal").lower() or "false"
+    if wish not in _YES | _NO:
+        raise Refused("malformed-request", "conceal is neither true nor false.", "Say one of them.", 422)
+    if "cover" not in form and wish in _NO:
+        if text(form, "cover_text") or text(form, "rate"):
+            raise Refused(
+                "not-hidden", "There is a cover text or a rate, but nothing to hide the mail in.",
+                "Send covers, or conceal=true for the organisation's pictures.",
+            )  # fmt: skip
         return None
     rate = text(form, "rate") or "normal"
     if rate not in get_args(Rate):

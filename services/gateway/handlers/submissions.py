@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 from secumail.errors import Refused
 from secumail.mailbox import entry as mailbox
 from secumail.mailbox.entry import Entry, Meta, entry_id
-from secumail.reasons import reason
+from secumail.reasons import hiding_warnings, reason
 from secumail.spool.record import TERMINAL, Envelope, Record, State
 from secumail.spool.spool import NewMail
 from services.gateway import pickup
@@ -41,12 +41,13 @@ _KNOWN = ("clean", "justified", *_TOLD)
 
 class Accepted(BaseModel):
     """The mail is kept; what becomes of it: GET /submissions/{id}. `pickups`: the link of each recipient who is to open
-    it with your password; hand it over yourself."""
+    it with your password; hand it over yourself. `warnings`: what to mind of a mail hidden in pictures."""
 
     id: UUID
     state: str = "accepted"
     recipients: int
     pickups: dict[str, str] = {}
+    warnings: list[str] = []
 
 
 class RecipientState(BaseModel):
@@ -188,7 +189,9 @@ async def send(
     if accepted.replayed:
         response.headers["Idempotency-Replayed"] = "true"
     links = pickups.rows(door, session, request, list(invited.values()))
-    return Accepted(id=mail, recipients=len(taken.recipients), pickups={row.recipient: row.link for row in links})
+    warnings = hiding_warnings(hiding.rate) if hiding is not None else []
+    handed = {row.recipient: row.link for row in links}
+    return Accepted(id=mail, recipients=len(taken.recipients), pickups=handed, warnings=warnings)
 
 
 @router.get("/submissions/{id}", operation_id="getSubmission")

@@ -27,7 +27,7 @@ _ROUNDS = 5
 
 
 class StoredUsedCovers:
-    """Collection `covers_used`: {_id: keyed hash of the file, mail, look: sealed, pairs: keyed hashes}.
+    """Collection `covers_used`: {_id: keyed hash of the file, mail: keyed hash, look: sealed, pairs: keyed hashes}.
 
     Nearly the same is no equality that a keyed hash shows. But looks that differ in at most six bits have two of
     their eight bytes in common: so each pair of bytes, hashed, finds the few looks that are then compared.
@@ -39,37 +39,43 @@ class StoredUsedCovers:
 
     async def use(self, mail: UUID, covers: Sequence[tuple[bytes, int]]) -> None:
         looks = await self._looks()
+        ours = await self._mail(mail)
         fresh: list[bytes] = []  # what an earlier run noted stays: its pictures may be on their way
         for digest, look in covers:
             id_ = await self._id(digest)
-            document = {"_id": id_, "mail": mail, "look": looks.seal(id_, look), "pairs": looks.pairs(look)}
+            document = {"_id": id_, "mail": ours, "look": looks.seal(id_, look), "pairs": looks.pairs(look)}
             try:
                 await self._used.insert_one(document)
                 fresh.append(id_)
             except DuplicateKeyError:
                 found = await self._used.find_one({"_id": id_})
-                if found is None or found["mail"] != mail:
+                if found is None or found["mail"] != ours:
                     await self._forget(fresh)
                     raise refusals.used() from None
         # After the insertion: of two mails that take one picture at once, each sees the other.
         for _, look in covers:
-            if any(mail != other for other in await self._alike(looks, look)):
+            if any(other != ours for other in await self._alike(looks, look)):
                 await self._forget(fresh)
                 raise refusals.used()
 
     async def knows(self, digest: bytes, look: int, mail: UUID | None = None) -> bool:
         found = await self._used.find_one({"_id": await self._id(digest)}, {"mail": 1})
         others = [found["mail"]] if found is not None else []
-        return any(other != mail for other in [*others, *await self._alike(await self._looks(), look)])
+        ours = await self._mail(mail) if mail is not None else b""
+        return any(other != ours for other in [*others, *await self._alike(await self._looks(), look)])
 
-    async def _alike(self, looks: "_Looks", look: int) -> list[UUID]:
-        """The mails that pictures of nearly this look were used for."""
+    async def _alike(self, looks: "_Looks", look: int) -> list[bytes]:
+        """The mails, hashed, that pictures of nearly this look were used for."""
         found = self._used.find({"pairs": {"$in": looks.pairs(look)}}, {"look": 1, "mail": 1})
         return [d["mail"] async for d in found if alike(look, looks.open(d))]
 
     async def _forget(self, ids: Sequence[bytes]) -> None:
         """What was noted for a mail that goes out in no picture."""
         await self._used.delete_many({"_id": {"$in": list(ids)}})
+
+    async def _mail(self, mail: UUID) -> bytes:
+        """Mailboxes name mails by their ids: in clear, an id would tell which filed mail carries something."""
+        return await self._scope.hmac(b"mail/" + mail.bytes)
 
     async def _id(self, digest: bytes) -> bytes:
         return await self._scope.hmac(b"cover/" + digest)

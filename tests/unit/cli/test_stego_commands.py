@@ -27,7 +27,7 @@ def covers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def hide(run: Run, covers: Path, out: Path, *more: str, given: str | None = None) -> Result:
+def hide(run: Run, covers: Path, out: Path, *more: str, given: str | bytes | None = None) -> Result:
     named = ("--cover", str(covers / "hill.png"), "--cover", str(covers / "sea.jpg"))
     return run("stego", "hide", *named, "--in", str(covers / "secret.txt"), "--out", str(out), *more, given=given)
 
@@ -56,6 +56,7 @@ def test_a_key_is_made_for_its_owner_alone_and_opens_a_mail_with_the_pictures(
     told = hide(run, covers, tmp_path / "out", "--key-file", str(tmp_path / "key"), "--rate", "maximum", "--json")
     document = json.loads(told.stdout)
     assert (document["hidden"], document["key_made"]) == (len(SECRET), True)
+    assert [warning.split()[0] for warning in document["warnings"]] == ["Destroy", "Send", "At"]
     assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
     mail = EmailMessage()
     mail["From"], mail["Subject"] = "ada@northwind.example", "Pictures"
@@ -123,6 +124,12 @@ def test_what_is_asked_wrongly_is_said_before_any_work(run: Run, covers: Path, t
     assert "A key file or a passphrase is needed, not both." in neither.stderr
     short = hide(run, covers, tmp_path, "--passphrase-stdin", given="blue herons\n")
     assert "The passphrase has 11 characters; at least 12 are needed." in short.stderr
+    odd = hide(run, covers, tmp_path, "--passphrase-stdin", given=b"\xff\xfe some long words\n")
+    assert "The passphrase is not UTF-8." in odd.stderr
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "sea.png").write_bytes(b"a message of another day")
+    full = hide(run, covers, tmp_path / "full", "--passphrase-stdin", given=PASSPHRASE)
+    assert "There are pictures of these names already" in full.stderr
     (tmp_path / "other").write_text("not a key")
     no_key = run("stego", "reveal", str(covers / "sea.jpg"), "--key-file", str(tmp_path / "other"), "--out", "got")
     assert f"{tmp_path / 'other'} holds no stego key." in no_key.stderr

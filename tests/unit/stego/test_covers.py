@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 import tracemalloc
 import zlib
 
@@ -139,6 +140,15 @@ def test_several_frames_are_refused(kind):
         file, kind, save_all=True, append_images=frames[1:], **({"lossless": True} if kind == "WEBP" else {})
     )
     assert refusal(file.getvalue()).code == "cover-animated"
+
+
+def test_the_pages_of_a_tiff_are_not_counted():
+    page = Image.fromarray(SAMPLES[..., 0])
+    file = io.BytesIO()
+    page.save(file, "TIFF", save_all=True, append_images=[page.resize((1, 1))] * 3000)
+    began = time.process_time()
+    assert refusal(file.getvalue()).code == "cover-animated"
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
