@@ -8,9 +8,11 @@ Texts are read here. Files are not: they are given to an `Extract`, all of a mai
 place where that can do no harm. Without one, a file that is not plain text is said to be unread.
 """
 
+import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from email.errors import MissingHeaderBodySeparatorDefect
 from email.message import Message as Mime
 from email.parser import BytesParser
 from email.policy import Compat32
@@ -38,6 +40,13 @@ WAITING = "picture"
 
 _PAGES = ("html", "xml", "xhtml")
 _MIME_HEADERS = ("content-type", "content-transfer-encoding", "content-disposition")
+_PEOPLE = ("from", "to", "cc", "bcc", "reply-to", "sender", "disposition-notification-to")
+_TRACE = ("message-id", "references", "in-reply-to", "received", "date", "return-path", "authentication-results")
+_TRACES = ("dkim-", "domainkey-", "arc-", "resent-", "received-", "x-received")
+_SPACED_FIELD = re.compile(r"[!-9;-~]{1,64}[ \t]{1,8}:")
+_PARAMETER = re.compile(r";\s{0,8}([A-Za-z0-9_*-]{1,64})\s{0,8}=")
+_PADDING = re.compile(r"=[=\s]*+")
+_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]++")
 _IDENTITY = ("", "7bit", "8bit", "binary")
 _ENCODINGS = (*_IDENTITY, "quoted-printable", "base64", "x-uuencode", "uuencode", "uue", "x-uue")
 _CONTROLS = bytes({*range(32)} - {7, 8, *range(9, 14), 27})
@@ -241,13 +250,23 @@ class _Reading:
     def read_part(self, part: Mime, name: str, alternative: Alternative) -> None:
         """Read a part and the parts in it; text that is no attachment is called `name`."""
         headers = [header.lower() for header in part]
+        broken_off = any(isinstance(one, MissingHeaderBodySeparatorDefect) for one in part.defects)
+        first = part.get_payload()
+        if broken_off and isinstance(first, str) and _SPACED_FIELD.match(first):
+            # A blank before the colon ends the header for the standard library, and for others it does not.
+            raise _RefusedError(Unreadable.AMBIGUOUS_HEADER)
         if any(headers.count(header) > 1 for header in _MIME_HEADERS):
             raise _RefusedError(Unreadable.AMBIGUOUS_HEADER)
+        for header in _MIME_HEADERS:
+            parameters = [one[1].lower() for one in _PARAMETER.finditer(part.get(header, ""))]
+            if len(parameters) != len(set(parameters)):
+                raise _RefusedError(Unreadable.AMBIGUOUS_HEADER)
         encoding = _COMMENT.sub("", part.get("content-transfer-encoding", "")).strip().lower()
         if encoding not in _ENCODINGS:
             raise _RefusedError(Unreadable.UNKNOWN_ENCODING)
         if encoding and encoding != part["content-transfer-encoding"]:
             part.replace_header("content-transfer-encoding", encoding)
+        self.read_fields(part, name, alternative)
         kind = part.get_content_maintype()
         if kind in ("multipart", "message") and encoding not in _IDENTITY:
             # RFC 2045 section 6.4 forbids it: some readers decode, others do not.
@@ -258,6 +277,14 @@ class _Reading:
             self.read_message(part, alternative)
         else:
             self.read_leaf(part, name, alternative)
+
+    def read_fields(self, part: Mime, name: str, alternative: Alternative) -> None:
+        """Add what the header of a mail or a part says, field names included; the subject has a passage of its own."""
+        said = [
+            f"{field}: {_said(field.lower(), value)}" for field, value in part.items() if field.lower() != "subject"
+        ]
+        place = f"{name[:-4]}header" if name.endswith("body") else f"{name} header"
+        self.add(place, "\n".join(said), alternative)
 
     def read_multipart(self, part: Mime, name: str, alternative: Alternative) -> None:
         if not part.is_multipart():
@@ -282,9 +309,12 @@ class _Reading:
                 self.read_mail(child, f"{attachment}: ", alternative)
         else:
             self.add(attachment, decode(data), alternative)
+            if part.get_content_subtype() == "partial":
+                # RFC 2046 section 5.2.2: the recipient's program puts the pieces together, which come in other mails.
+                self.hits.append(Hit("unscannable", "partial", attachment))
 
     def read_leaf(self, part: Mime, name: str, alternative: Alternative) -> None:
-        data = part.get_payload(decode=True)
+        data = _decoded(part)
         if not isinstance(data, bytes):
             raise _RefusedError(Unreadable.DAMAGED)
         disposition = part.get("content-disposition", "").partition(";")[0].strip().lower()
@@ -346,6 +376,32 @@ class _Reading:
     def add(self, name: str, text: str, alternative: Alternative) -> None:
         if text and not text.isspace():
             self.passages.append(Passage(name, text, alternative))
+
+
+def _said(field: str, value: str) -> str:
+    """What a person may have written into a field: of addresses and of what programs write, only words."""
+    text = header_text(value)
+    if field in _PEOPLE:
+        return " ".join(word for word in text.split() if "@" not in word)
+    if field in _TRACE or field.startswith(_TRACES):
+        words = (word for word in text.split() if "@" not in word and "." not in word)
+        return " ".join("".join(c if c.isalpha() else " " for c in word) for word in words)
+    return text
+
+
+def _decoded(part: Mime) -> bytes | None:
+    """A part's bytes. Base64 goes on behind padding for many readers, and ends there for the standard library's."""
+    data, raw = part.get_payload(decode=True), part.get_payload()
+    if part.get("content-transfer-encoding", "").lower() == "base64" and isinstance(raw, str):
+        pieces = [piece for piece in _PADDING.split(raw) if piece.strip()]
+        if len(pieces) > 1:
+            return b"".join(map(_unpadded, pieces))
+    return data if isinstance(data, bytes) else None
+
+
+def _unpadded(piece: str) -> bytes:
+    letters = _NO_BASE64.sub("", piece)
+    return binascii.a2b_base64(letters[: len(letters) - (len(letters) % 4 == 1)] + "==")
 
 
 def _children(part: Mime) -> list[Mime]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from services.dlp.danger import masquerade, office, pages, pdf, scripts
 from services.dlp.files import types
 from services.dlp.files.kinds import BY_EXTENSION, BY_MEDIA_TYPE, DANGEROUS, KINDS, Family, Kind
 from services.dlp.findings import Hit
 
-MAX_HITS = 100
+MAX_HITS = 1000
 MAX_DEPTH = 3
 
 # The test file of the European Institute for Computer Antivirus Research, by the digest of its 68 bytes, so that
@@ -30,13 +31,22 @@ _RULE = {
 
 
 def examine(name: str, media_type: str, data: bytes) -> tuple[Hit, ...]:
-    """What is dangerous in a file of this name and declared type.
+    """What is dangerous in a file of this name and declared type: one hit for each rule, in the place of its first.
 
     Takes time linear in `data` (about a second for 20 MB at worst) and memory of a few times its size. Nothing
     raises. An archive's members are the caller's to examine, each by itself; only the names of encrypted ones,
     which nobody can open, are judged here.
     """
-    return tuple(hit for _, hit in zip(range(MAX_HITS), _hits(name, media_type, data, 0), strict=False))
+    found: dict[tuple[str, str, float], Hit] = {}
+    for seen, hit in enumerate(_hits(name, media_type, data, 0)):
+        first = found.setdefault((hit.detector, hit.rule, hit.score), hit)
+        if first is not hit:
+            found[hit.detector, hit.rule, hit.score] = replace(first, count=first.count + hit.count)
+        if seen >= MAX_HITS:
+            # Whoever floods hides something behind the flood.
+            found["unscannable", "too-many", 1.0] = Hit("unscannable", "too-many", "")
+            break
+    return tuple(found.values())
 
 
 def _hits(name: str, media_type: str, data: bytes, depth: int) -> Iterator[Hit]:

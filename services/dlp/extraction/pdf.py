@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 
-from pypdf import PdfReader
+from pypdf import PageObject, PdfReader
 from pypdf.errors import PyPdfError
 from pypdf.generic import (
     ArrayObject,
@@ -23,11 +23,12 @@ from pypdf.generic import (
 
 from services.dlp.extraction.ocr import MAX_PIXELS, is_small, words_in
 from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
-from services.dlp.extraction.texts import runs
-from services.dlp.files.types import is_text, text_of
+from services.dlp.extraction.texts import plain, runs, unsaid
+from services.dlp.files.types import is_text, kind_of, text_of
 from services.dlp.message import WAITING
 
 _END = b"%%EOF"
+_INLINE = re.compile(rb"(?:^|\s)BI\s[^\x80-\xff]{1,400}?\sID\s")
 _REVISIONS = 50
 _FONTS = ("/FontFile", "/FontFile2", "/FontFile3")
 _STRUCTURE = ("/XRef", "/ObjStm")
@@ -77,6 +78,7 @@ def _document(reader: PdfReader, budget: Budget) -> Iterator[Piece]:
         shown.append(page.extract_text())
         yield Text(f"page {number}", shown[-1])
         contents.update(_content_of(page))
+        yield from _beside(number, page, shown[-1], budget)
     everything = "".join("".join(shown).split())
     strings: list[str] = []
     streams: list[tuple[int, StreamObject]] = []
@@ -91,8 +93,6 @@ def _document(reader: PdfReader, budget: Budget) -> Iterator[Piece]:
     for number, stream in streams:
         budget.check()
         subtype, kind = str(stream.get("/Subtype", "")), str(stream.get("/Type", ""))
-        if kind in _STRUCTURE or number in fonts:
-            continue
         if subtype == "/Image":
             yield from _picture(number, stream, budget)
             continue
@@ -100,12 +100,32 @@ def _document(reader: PdfReader, budget: Budget) -> Iterator[Piece]:
         budget.take(len(content))
         if number in names or kind == "/EmbeddedFile":
             yield Inner(names.get(number) or f"file {number}", content)
+        elif kind in _STRUCTURE or number in fonts or content.lstrip().startswith(b"/CIDInit"):
+            # What these are said to be nobody writes into; if they are not that, they are files.
+            if is_text(content) or kind_of("", "", content).name != "unknown":
+                yield Inner(f"stream {number}", content, part=True, expected=True)
+            else:
+                yield Text(f"stream {number}", plain(content))
         elif subtype == "/Form" or kind == "/Pattern":
             drawn = _drawn(stream, reader)
             if "".join(drawn.split()) not in everything:
                 yield Text(f"drawing {number}", drawn)
-        elif not content.lstrip().startswith(b"/CIDInit"):
+        else:
             yield Inner(f"stream {number}", content, part=True, expected=True)
+
+
+def _beside(number: int, page: PageObject, shown: str, budget: Budget) -> Iterator[Piece]:
+    """What a page's content says without showing it, and pictures that stand in the content itself."""
+    content = page.get_contents()
+    raw = content.get_data() if content is not None else b""
+    budget.take(len(raw))
+    yield Text(f"page {number}, content", unsaid(plain(raw), (shown,)))
+    if _INLINE.search(raw):
+        yield Trouble(
+            "ocr-failed" if budget.limits.languages else WAITING,
+            f"page {number}, a picture in its content",
+            score=1.0 if budget.limits.languages else 0.5,
+        )
 
 
 def _picture(number: int, stream: StreamObject, budget: Budget) -> Iterator[Piece]:

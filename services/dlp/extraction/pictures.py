@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from services.dlp.charsets import decode
 from services.dlp.extraction import ocr
 from services.dlp.extraction.pieces import MEGABYTE, Budget, Inner, Piece, Text, Trouble
-from services.dlp.extraction.texts import likely, plain, runs
+from services.dlp.extraction.texts import likely, runs
 
 SEEN = 0.5
 
@@ -30,7 +30,6 @@ def read_picture(data: bytes, budget: Budget) -> Iterator[Piece]:
         yield from read_riff(data)
     else:
         yield Text("metadata", likely(runs(data)))
-    yield Text("bytes", plain(data))
 
 
 def read_drawing(data: bytes, budget: Budget) -> Iterator[Piece]:

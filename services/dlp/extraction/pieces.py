@@ -77,8 +77,8 @@ class Limits:
     members: int = 20_000
     ratio: int = 200
     """Bytes that come of one packed byte, beyond the first megabyte."""
-    text: int = 128 * MEGABYTE
-    """Characters of text."""
+    text: int = 16 * MEGABYTE
+    """Characters of text: searching them costs more than finding them."""
     seconds: float = 20.0
     languages: str = ""
     """In which the words in pictures are looked for ("eng+deu"); without, pictures are left for who reads them."""

@@ -10,7 +10,7 @@ from tinytag import TinyTag, TinyTagException
 from services.dlp.charsets import decode
 from services.dlp.extraction.pictures import SEEN, read_riff
 from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
-from services.dlp.extraction.texts import likely, plain, runs
+from services.dlp.extraction.texts import likely, runs
 
 
 def read_recording(data: bytes, budget: Budget) -> Iterator[Piece]:
@@ -24,7 +24,6 @@ def read_recording(data: bytes, budget: Budget) -> Iterator[Piece]:
     else:
         yield Text("metadata", likely(runs(data)))
     yield from _tags(data)
-    yield Text("bytes", plain(data))
 
 
 def _tags(data: bytes) -> Iterator[Piece]:

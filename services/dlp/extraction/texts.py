@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from xml.parsers import expat
 
 from services.dlp import markup
@@ -26,6 +26,7 @@ _BASE64 = re.compile(
 )
 _UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n", re.MULTILINE)
 _RUN = re.compile(rb"[\t\r\n\x20-\x7e\xc0-\xfe]{4,}+")
+_WORD = re.compile(r"\w+")
 _PLAIN_RUN = re.compile(rb"[\x20-\x7e]{8,}+")
 _WIDE_RUN = re.compile(
     r"[\t\r\n\x20-\x7e\xa0-\u06ff\u0e00-\u0e7f\u1e00-\u206f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{4,}+"
@@ -206,3 +207,12 @@ def likely(text: str) -> str:
 def plain(data: bytes) -> str:
     """Runs of at least eight printable ASCII characters, as they hardly come about by chance: one to a line."""
     return "\n".join(run.decode("ascii") for run in _PLAIN_RUN.findall(data))
+
+
+def unsaid(text: str, said: Iterable[str]) -> str:
+    """A text's words that are in none of the others: what is looked at in two ways must not be counted twice."""
+    known = {word for one in said for word in _WORD.findall(one.lower())}
+    lines = (
+        " ".join(w for w in line.split() if not known.issuperset(_WORD.findall(w.lower()))) for line in text.split("\n")
+    )
+    return "\n".join(filter(None, lines))

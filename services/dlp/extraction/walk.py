@@ -22,7 +22,7 @@ from services.dlp.extraction.pictures import SEEN, read_drawing, read_picture
 from services.dlp.extraction.pieces import Budget, Exceeded, Inner, Limits, Piece, Sign, Text, Trouble
 from services.dlp.extraction.recordings import read_recording
 from services.dlp.extraction.rtf import read_rtf
-from services.dlp.extraction.texts import read_text, runs
+from services.dlp.extraction.texts import plain, read_text, runs, unsaid
 from services.dlp.files.chunks import chunk_hashes
 from services.dlp.files.kinds import KINDS, Family, Kind
 from services.dlp.files.types import is_text, kind_of, zip_end
@@ -48,7 +48,12 @@ _READERS: dict[str, _Reader] = {
     "emf": read_drawing,
 }
 """By the kind, or by the container it is built in."""
+_ROOMY = ("pdf", "rtf", "tnef")
+"""With room, as pictures, recordings and compound files have, where no reader looks: letters there are seen as well."""
 _SHOWN_OR_HEARD: dict[Family, _Reader] = {Family.PICTURE: read_picture, Family.MEDIA: read_recording}
+_SIGNED = bytes.fromhex("06092a864886f70d010702")
+_CONTENT = bytes.fromhex("06092a864886f70d010701")
+_LONGEST_SIGNATURE = 32 * 1024
 _ENVELOPED = bytes.fromhex("06092a864886f70d0107")
 _FIELD = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]{1,60}:[^\n]{0,998}\n[ \t]?|[ \t][^\n]{0,998}\n|From [^\n]{0,998}\n)")
 _MAIL = re.compile(
@@ -125,13 +130,17 @@ class _Walk:
             yield Hit(UNSCANNABLE, "too-deep", place.where)
             return
         begin = len(self.digests)
+        said: list[str] = []
         for turn, kind in enumerate(_kinds(name, media_type, data)):
             if turn:
                 seen = seen.union(self.digests[begin:])
             try:
                 for piece in self.pieces(kind, name, media_type, data, place, known, expected):
                     if not (turn and isinstance(piece, Inner) and piece.name == BEFORE):
-                        yield from self.piece(piece, place, seen)
+                        for found in self.piece(piece, place, seen):
+                            if isinstance(found, Passage):
+                                said.append(found.text)
+                            yield found
             except Exceeded:
                 raise
             except (MemoryError, RecursionError):
@@ -141,6 +150,8 @@ class _Walk:
                 # file was not read is.
                 yield Hit(UNSCANNABLE, "damaged", place.where)
                 yield from self.text(Text("bytes", runs(data)), place)
+        if kind.name in _ROOMY or kind.container == "ole" or kind.family in _SHOWN_OR_HEARD:
+            yield from self.text(Text("bytes", unsaid(plain(data), said)), place)
 
     def piece(self, piece: Piece | Found, place: _Place, seen: frozenset[str]) -> Iterator[Found]:
         if isinstance(piece, Inner):
@@ -171,7 +182,7 @@ class _Walk:
             yield Text("bytes", runs(data))
         elif _is_sealed(data):
             yield Trouble("encrypted")
-        elif kind.name == "der" and _ENVELOPED in data[:32] and len(data) <= 65536 and name.lower().endswith(".p7s"):
+        elif name.lower().endswith(".p7s") and _is_signature(data):
             # A signature beside what it signs: certificates, and nothing a person wrote.
             yield Text("bytes", runs(data))
         else:
@@ -270,6 +281,19 @@ def _is_sealed(data: bytes) -> bool:
     """A CMS message of type enveloped data, or the kinds derived from it (RFC 5652 section 6, 8)."""
     at = data.find(_ENVELOPED, 0, 32)
     return data.startswith(b"\x30") and at >= 0 and data.startswith((b"\x03", b"\x06"), at + len(_ENVELOPED))
+
+
+def _is_signature(data: bytes) -> bool:
+    """A CMS message that signs what is not in it (RFC 5652 section 5), and is as long as it says."""
+    at = data.find(_SIGNED, 0, 32)
+    if at < 0 or len(data) > _LONGEST_SIGNATURE or data[:2] not in (b"\x30\x80", b"\x30\x82"):
+        return False
+    whole = data[1] == 0x80 or len(data) - 4 <= int.from_bytes(data[2:4], "big") + 2
+    # What is signed would follow its type in an element [0]; without it the type ends its sequence.
+    content = data.find(_CONTENT, at)
+    ended = content + len(_CONTENT)
+    alone = data[content - 2 : content] == b"\x30\x0b" or data[ended : ended + 2] == b"\0\0"
+    return whole and content > 0 and alone and b"\x30\x82" in data[ended:]
 
 
 def _is_mail(name: str, media_type: str, data: bytes) -> bool:

@@ -55,11 +55,16 @@ def test_a_megabyte_of_padding_before_the_word() -> None:
     assert held_by(a_mail(padding + b"falconry", "a.txt")) == "black-word"
 
 
-@pytest.mark.parametrize("megabytes", [30, 100])
-def test_tens_of_megabytes_of_text_before_the_word(megabytes: int) -> None:
-    data = PADDING * (megabytes * MB // len(PADDING)) + b"falconry"
+def test_many_megabytes_of_text_before_the_word() -> None:
+    data = PADDING * (15 * MB // len(PADDING)) + b"falconry"
     texts = [found.text for found in extract([File(1, "a", "a.txt", "", data)]) if isinstance(found, Passage)]
     assert texts[-1].endswith("falconry")
+
+
+@pytest.mark.parametrize("megabytes", [30, 100])
+def test_more_text_than_is_searched_is_never_let_pass(megabytes: int) -> None:
+    data = PADDING * (megabytes * MB // len(PADDING)) + b"falconry"
+    assert rules(extract([File(1, "a", "a.txt", "", data)])) == {"too-big"}
 
 
 @pytest.mark.parametrize("rule", ["timeout", "crashed", "memory", "too-big"])

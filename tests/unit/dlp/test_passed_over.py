@@ -1,5 +1,6 @@
 """Bytes that readers of a format pass over are read all the same, or said to be what nobody reads."""
 
+import base64
 import io
 import struct
 import tarfile
@@ -8,6 +9,8 @@ import zlib
 
 import pytest
 
+from services.dlp import message
+from services.dlp.danger import examine
 from services.dlp.extraction.walk import extract
 from services.dlp.findings import Hit
 from services.dlp.message import File, Found, Passage
@@ -96,6 +99,92 @@ def test_what_readers_pass_over_is_not(place: str) -> None:
     assert told(read(PLACES[place]))
 
 
+def cms(content: bytes, rest: bytes) -> bytes:
+    """Signed data: what is signed (or only its type), then certificates and signatures."""
+    kind = bytes.fromhex("06092a864886f70d010701")
+    inner = bytes.fromhex("020101310d300b0609608648016503040201")
+    inner += bytes([0x30, len(kind) + len(content)]) + kind + content + rest
+    signed = bytes.fromhex("06092a864886f70d010702") + b"\xa0\x82" + struct.pack(">H", len(inner) + 4)
+    body = signed + b"\x30\x82" + struct.pack(">H", len(inner)) + inner
+    return b"\x30\x82" + struct.pack(">H", len(body)) + body
+
+
+CERTIFICATES = b"\xa0\x82\x01\x04\x30\x82\x01\x00" + bytes(256)
+
+
+def test_a_signature_is_no_trouble_and_what_only_looks_like_one_is() -> None:
+    def unread(data: bytes) -> bool:
+        return any(isinstance(one, Hit) and one.score == 1 for one in read(data, "smime.p7s"))
+
+    assert not unread(cms(b"", CERTIFICATES))
+    signs_something = cms(b"\xa0\x1a\x04\x18" + bytes(24), CERTIFICATES)
+    assert unread(signs_something)
+    assert unread(cms(b"", CERTIFICATES) + bytes(range(256)) * 60)
+    assert unread(bytes.fromhex("308206092a864886f70d0107") + bytes(range(256)) * 60)
+
+
+def test_a_piece_of_a_mail_is_not_let_pass() -> None:
+    raw = b'Subject: x\nContent-Type: message/partial; id="a"; number=1; total=2\n\nSubject: y\n\nhello\n'
+    assert [hit.rule for hit in message.read(raw).troubles] == ["partial"]
+
+
+def test_base64_goes_on_behind_its_padding() -> None:
+    pieces = base64.b64encode(b"hell") + b"\n" + base64.b64encode(b" the falcon flies")
+    raw = b"Subject: x\nContent-Transfer-Encoding: base64\n\n" + pieces + b"\n"
+    assert any(passage.text == "hell the falcon flies" for passage in message.read(raw).passages)
+
+
+def test_a_list_that_writes_below_a_base64_text_does_no_harm() -> None:
+    raw = b"Subject: x\nContent-Transfer-Encoding: base64\n\n" + base64.b64encode(b"the falcon") + b"\n--\nA list\n"
+    assert any("the falcon" in passage.text for passage in message.read(raw).passages)
+
+
+@pytest.mark.parametrize("field", ["X-Note", "Comments", "Organization", "From", "Received", "Falcon"])
+def test_the_fields_of_a_header_are_read(field: str) -> None:
+    raw = f"{field}: the falcon flies <ada@northwind.example>\nSubject: x\n\nhello\n".encode()
+    [header] = [passage.text for passage in message.read(raw).passages if passage.name == "header"]
+    assert "falcon" in header.lower()
+    assert field in ("X-Note", "Comments", "Organization", "Falcon") or "northwind" not in header
+
+
+def test_so_are_the_fields_of_a_part_and_of_a_mail_in_it() -> None:
+    raw = (
+        b'Subject: x\nContent-Type: multipart/mixed; boundary="the-falcon"\n\n--the-falcon\nContent-Type: text/plain\n'
+        b"Content-Description: the heron\n\nhello\n--the-falcon\nContent-Type: message/rfc822\n\n"
+        b"X-Note: the kestrel\nSubject: y\n\nhello\n--the-falcon--\n"
+    )
+    passages = message.read(raw).passages
+    for word, place in (("falcon", "header"), ("heron", "header"), ("kestrel", "attachment 1: header")):
+        assert any(word in passage.text for passage in passages if passage.name == place)
+
+
 def test_what_is_as_it_should_be_is_no_trouble() -> None:
     for data in (packed(), tarred(), GIF, jpeg(), pixels(zlib.compress(b"\0\0")), specimens.png(), specimens.jpeg()):
         assert not [one for one in read(data) if isinstance(one, Hit) and one.score == 1 and one.rule != "ocr-failed"]
+
+
+@pytest.mark.parametrize("place", ["pdf, text", "rtf, letters as numbers", "flac, a comment"])
+def test_words_of_a_file_are_not_counted_again_where_its_bytes_are_looked_at(place: str) -> None:
+    name, data = hiding.PLACES[place]("falconry")
+    bytes_of_it = [one.text for one in read(data, name) if isinstance(one, Passage) and one.name.endswith("! bytes")]
+    assert not any("falconry" in text for text in bytes_of_it)
+
+
+def test_a_flood_of_what_is_only_odd_hides_no_danger() -> None:
+    parts = {f"word/activeX/activeX{n}.bin": b"" for n in range(300)}
+    fields = b"<w:document><w:instrText>DDEAUTO c:\\\\x</w:instrText></w:document>"
+    found = examine("a.docx", "", specimens.docx(parts, fields))
+    assert any(hit.score == 1 for hit in found) and len(found) < 20
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        'Content-Type: multipart/mixed; boundary="x"; boundary="y"',
+        'Content-Type : multipart/mixed; boundary="x"',
+        "Content-Disposition: attachment; filename=a.txt; filename=b.exe",
+    ],
+)
+def test_a_header_that_readers_take_differently_is_not_read(header: str) -> None:
+    raw = f"Subject: x\n{header}\n\n--x\n\nhello\n--x--\n".encode()
+    assert message.read(raw).unreadable is not None
