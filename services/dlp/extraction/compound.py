@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import struct
+import zlib
 from collections.abc import Iterator
 
 from services.dlp.charsets import decode
 from services.dlp.extraction.outlook import rich_text
-from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
+from services.dlp.extraction.pieces import MEGABYTE, Budget, Inner, Piece, Text, Trouble, unpacked
 from services.dlp.extraction.rtf import ole1_data, packaged
 from services.dlp.extraction.texts import runs
 from services.dlp.files import vba
@@ -18,6 +20,12 @@ from services.dlp.files.types import kind_of
 _ENCRYPTED = ("encryptedpackage", "encryptedsummary", "\x06dataspaces")
 MAX_SOURCE = 1 << 24
 MAX_NAME = 1024
+# A record's version, type and length; behind it, in a picture's, one or two digests and what kind it is.
+_STORAGE = re.compile(rb"\x10\x00\x11\x10(.{4}).{4}", re.DOTALL)
+_BLIP = re.compile(rb"[\x1a-\x1e\x29\x2a]\xf0(.{4})", re.DOTALL)
+_PICTURE = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff[\xdb-\xfe]|\x78[\x01\x5e\x9c\xda]")
+_PNG_END, _JPEG_END = b"IEND\xaeB`\x82", b"\xff\xd9"
+_BEFORE_PICTURE = 128
 _RENDERINGS = ("1000", "1009", "1013")
 """The body of a message, as plain text, as rich text and as HTML (MS-OXCMSG 2.2.1.58)."""
 
@@ -46,7 +54,7 @@ def _stream(entry: Entry, content: bytes, file: Compound, budget: Budget) -> Ite
     if low.startswith("__substg1.0_"):
         yield from _property(entry, name[12:], content, file, budget)
     elif low in ("workbook", "book"):
-        yield from _workbook(content)
+        yield from _workbook(content, budget)
     elif low == "worddocument" and len(content) > 12 and content[11] & 1:
         yield Trouble("encrypted")
     elif low == "ole10native":
@@ -58,6 +66,8 @@ def _stream(entry: Entry, content: bytes, file: Compound, budget: Budget) -> Ite
         source = vba.source(content, MAX_SOURCE)
         budget.take(len(source))
         yield Text(f"macro {name}", decode(source))
+        yield from _objects(content, budget)
+        yield from _pictures(content, budget)
 
 
 def _is_file(content: bytes) -> bool:
@@ -91,10 +101,60 @@ def _attachment_name(entry: Entry, file: Compound) -> str:
     return ""
 
 
-_SST, _CONTINUE, _FILEPASS, _NAME, _FORMULA = 0xFC, 0x3C, 0x2F, 0x18, 0x06
+def _objects(content: bytes, budget: Budget) -> Iterator[Piece]:
+    """The compressed storages of a presentation (MS-PPT 2.10.34, ExOleObjStgCompressedAtom)."""
+    for number, atom in enumerate(_STORAGE.finditer(content), 1):
+        size = int.from_bytes(atom[1], "little")
+        yield from _inflated(f"object {number}", content[atom.end() : atom.end() + size - 4], budget)
 
 
-def _workbook(data: bytes) -> Iterator[Piece]:
+def _pictures(content: bytes, budget: Budget) -> Iterator[Piece]:
+    """Pictures wherever they begin; in a drawing's record (MS-ODRAW 2.2.23, OfficeArtBlip), where they may be packed,
+    it says how long they are."""
+    end = 0
+    for number, begins in enumerate(_PICTURE.finditer(content), 1):
+        start = begins.start()
+        if start < end:
+            continue
+        heads = [
+            head for head in _BLIP.finditer(content, max(0, start - _BEFORE_PICTURE), start) if head.end() <= start
+        ]
+        length = int.from_bytes(heads[-1][1], "little") if heads else 0
+        last = heads[-1].end() + length if heads else 0
+        if begins[0][:1] == b"\x78":
+            if last > start:
+                end = last
+                yield from _inflated(f"picture {number}", content[start:last], budget)
+            continue
+        if last <= start:
+            closed = content.find(_PNG_END, start) if begins[0][:1] == b"\x89" else -1
+            last = closed + len(_PNG_END) if closed >= 0 else len(content)
+            end = last if closed >= 0 else content.find(_JPEG_END, start)
+        else:
+            end = last
+        budget.take(last - start)
+        yield Inner(f"picture {number}", content[start:last], expected=True)
+
+
+def _inflated(name: str, packed: bytes, budget: Budget) -> Iterator[Piece]:
+    inflate = zlib.decompressobj()
+
+    def chunks() -> Iterator[bytes]:
+        rest = packed
+        while rest and not inflate.eof:
+            yield inflate.decompress(rest, MEGABYTE)
+            rest = inflate.unconsumed_tail
+
+    try:
+        yield from unpacked(name, chunks(), len(packed), budget)
+    except zlib.error:
+        yield Text(name, runs(packed))
+
+
+_SST, _CONTINUE, _FILEPASS, _NAME, _FORMULA, _DRAWINGS = 0xFC, 0x3C, 0x2F, 0x18, 0x06, 0xEB
+
+
+def _workbook(data: bytes, budget: Budget) -> Iterator[Piece]:
     """The records of BIFF8 (MS-XLS 2.1.4). Strings follow each other without a gap in two of them only."""
     records: list[tuple[int, bytes]] = []
     place = 0
@@ -106,9 +166,13 @@ def _workbook(data: bytes) -> Iterator[Piece]:
         yield Trouble("encrypted")
         return
     shared: list[bytes] = []
+    drawings: list[bytes] = []
     said: list[str] = []
-    open_table = False
+    open_table = drawing = False
     for kind, body in records:
+        drawing = kind == _DRAWINGS or (kind == _CONTINUE and drawing)
+        if drawing:
+            drawings.append(body)
         if kind == _SST or (kind == _CONTINUE and open_table):
             shared.append(body[8:] if kind == _SST else body)
             open_table = True
@@ -119,6 +183,7 @@ def _workbook(data: bytes) -> Iterator[Piece]:
             said.extend(_literals(body))
     yield Text("cells", "\n".join(_shared(shared)))
     yield Text("records", "\n".join(filter(None, said)))
+    yield from _pictures(b"".join(drawings), budget)
 
 
 def _literals(body: bytes) -> Iterator[str]:

@@ -505,6 +505,16 @@ PLACES["doc, an attached file"] = lambda word: (
 PLACES["xls, a string"] = lambda word: ("a.xls", compound({"Workbook": workbook(word)}))
 PLACES["xls, a wide string"] = lambda word: ("a.xls", compound({"Workbook": workbook(word, True)}))
 PLACES["xls, a formula"] = lambda word: ("a.xls", compound({"Workbook": formula(word)}))
+
+
+@place("ppt, a document in it")
+def _(word: str) -> tuple[str, bytes]:
+    inner = compound({"WordDocument": bytes(600) + f"Minutes {word}".encode()})
+    packed = struct.pack("<I", len(inner)) + zlib.compress(inner)
+    atom = b"\x10\x00\x11\x10" + struct.pack("<I", len(packed)) + packed
+    return "a.ppt", compound({"PowerPoint Document": bytes(40) + atom, "Current User": bytes(40)})
+
+
 PLACES["ppt, a slide"] = lambda word: (
     "a.ppt",
     compound(

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import struct
 import time
 from collections.abc import Callable
 
@@ -85,6 +86,20 @@ def fax(image: Image.Image) -> bytes:
     return whole.getvalue()
 
 
+def drawn(image: Image.Image, kind: str = "PNG") -> bytes:
+    """A picture as legacy Office keeps it: behind its record's head, a digest and a tag (MS-ODRAW 2.2.23)."""
+    body = bytes(17) + saved(image, kind)
+    return b"\x00\x6e\x1e\xf0" + struct.pack("<I", len(body)) + body
+
+
+def of_xls(image: Image.Image) -> bytes:
+    """In a drawing that goes on over several records, as those of more than 8 KB do."""
+    drawing = bytes(24) + drawn(image)
+    blocks = [drawing[start : start + 4000] for start in range(0, len(drawing), 4000)]
+    records = [(0x809, bytes(16)), (0xEB, blocks[0]), *((0x3C, block) for block in blocks[1:]), (0x0A, b"")]
+    return hiding.compound({"Workbook": b"".join(struct.pack("<HH", kind, len(b)) + b for kind, b in records)})
+
+
 SHOWN: dict[str, Callable[[Image.Image], bytes]] = {
     "png": saved,
     "jpeg": lambda image: saved(image, "JPEG"),
@@ -96,6 +111,9 @@ SHOWN: dict[str, Callable[[Image.Image], bytes]] = {
     "pdf, a fax": fax,
     "docx": lambda image: hiding.docx(**{"word/media/image1.png": saved(image)}),
     "pptx in a zip": lambda image: hiding.zipped({"a.pptx": hiding.docx(**{"ppt/media/image1.jpg": saved(image)})}),
+    "doc": lambda image: hiding.compound({"WordDocument": bytes(600), "Data": bytes(68) + drawn(image, "JPEG")}),
+    "ppt": lambda image: hiding.compound({"PowerPoint Document": bytes(40), "Pictures": drawn(image)}),
+    "xls": of_xls,
     "a camera's orientation": sheared,
     "lying on its side": lambda image: saved(image.rotate(90, expand=True)),
     "see-through": see_through,
