@@ -249,16 +249,21 @@ class Story:
             ("rejected", "reject", "rejected"),
             ("waiting", "", "held"),
         ):
-            answer = await ada.send(self._mail(which, ada, bob.address, self._words["black word"]))
+            raw, why = self._mail(which, ada, bob.address, self._words["black word"]), self._words[f"{which} reason"]
+            headers = {"Idempotency-Key": uuid4().hex}
+            answer = await ada.post("/messages", headers=headers, files={"message": raw}, data={"reason": why})
             assert await _states(ada, answer) == ["held"]
             (row,) = await held(reviewer, self._words[f"{which} subject"])
             shown = (await reviewer.get(f"/quarantine/{row['id']}")).json()
             assert self._words["black word"] in shown["reason"]
+            said = {"text": f"{self._words[f'{which} appeal']}, says the sender"}
+            appealed = await ada.post(f"/submissions/{answer.json()['id']}/appeal", json=said)
+            assert appealed.status_code == 204, appealed.text
             if verdict:
                 note = f"{self._words[f'{which} note']}, says the reviewer"
                 decision = {"ids": [row["id"]], "note": note}
-                (said,) = (await reviewer.post(f"/quarantine/{verdict}", json=decision)).json()
-                assert said["done"], said
+                (decided,) = (await reviewer.post(f"/quarantine/{verdict}", json=decision)).json()
+                assert decided["done"], decided
             assert await _states(ada, answer) == [state]
 
     async def _refused(self, ada: Person, bob: Person) -> None:
