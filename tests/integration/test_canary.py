@@ -383,6 +383,7 @@ async def test_no_span_has_a_secret_word_or_an_attribute_that_is_not_registered(
     keys = {attribute.key for span in spans for attribute in span.attributes}
     keys |= {attribute.key for span in spans for event in span.events for attribute in event.attributes}
     assert keys <= telemetry.ATTRIBUTES
+    assert {"secumail.done", "secumail.of"} <= keys, "how far the hiding was is told, and nothing else of it"
 
 
 async def test_every_line_that_a_service_logged_is_one_json_object(robbed: Robbed) -> None:
