@@ -17,7 +17,7 @@ from tests.unit.stego.attacks import Ensemble, Features, Pixels
 
 ESTIMATES = {"RS": attacks.rs, "SPA": attacks.sample_pairs, "WS": attacks.weighted_stego}
 DIMENSIONS = {"SPAM": 150, "SRM": 400, "DCTR": 300}
-"""Features of each learner; of those tried, what finds LSB matching and steghide best."""
+"""Features of each learner: of the numbers tried, what finds LSB matching and steghide well."""
 
 
 def estimated(pictures: list[Pixels]) -> dict[str, NDArray[np.float64]]:
