@@ -18,7 +18,8 @@ LIMITS = {
     "/api/v1/covers/judge": 25 * MEBIBYTE,
     "/pki/ocsp": 2**14,
 }
-"""By path. A million black words are 10 to 90 MB, by their script; a mail has a limit of its own besides (SECUMAIL_MAX_MAIL_BYTES)."""
+"""By path. A million black words are 10 to 90 MB, by their script; a mail has a limit of its own besides
+(SECUMAIL_MAX_MAIL_BYTES)."""
 OWN = frozenset({"/api/v1/messages"})
 
 
