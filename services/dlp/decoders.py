@@ -22,6 +22,8 @@ from services.dlp.markup import split
 SHORTEST_BLOCK = 8
 # The shortest block looked at: a word of 6 letters makes 12 hexadecimal digits.
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}+={0,2}+")
+# Base64 of any text has capitals or digits.
+_WORDS = re.compile(r"[a-z+/_-]*+|[0-9-]*+")
 _BASE32 = re.compile(r"[A-Z2-7]{12,}+={0,6}+")
 _SMALL32 = re.compile(r"[a-z2-7]{16,}+={0,6}+")
 # No group is possessive: what separates its rounds is not among what they consist of, so there is one way to match.
@@ -47,7 +49,7 @@ _SHIFTED = re.compile(r"\+([A-Za-z0-9/]{2,}+)-")
 # What prose has not: digits and marks close together, capitals within words or many of them.
 _LIKE_CODE = re.compile(
     r"(?:[A-Za-z]{0,8}[0-9%&=\\#+/{}][ ,:;]{0,2}){4}|[a-z0-9][A-Z][A-Za-z]{0,8}[a-z0-9][A-Z]|[A-Z]{8}|<~"
-    r"|(?:.[^\w]{1,3}){8}"
+    r"|(?:(?:[0-9A-Fa-f]{2}|[A-Za-z0-9+/]{4})[ :,;-]{1,2}){5}|(?:.[^\w]{1,3}){8}"
 )
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 # One character after the other, with the same between them each time.
@@ -137,8 +139,8 @@ def _read_blocks(text: str, readers: "Sequence[_Reader]") -> Iterator[tuple[str,
         kept = end = tried = 0
         left: list[str] = []
         for match in reader.pattern.finditer(text):
-            if match.start() < end or (reader.name == "base64" and match[0].lower() == match[0]):
-                continue  # base64 of any text has a capital
+            if match.start() < end or (reader.name == "base64" and _WORDS.fullmatch(match[0])):
+                continue
             # Lines that were tried as part of a block above are tried once more, each by itself.
             lines, end = _lines(match, text) if reader.wraps and match.start() >= tried else ([match[0]], match.end())
             tried = max(tried, end)

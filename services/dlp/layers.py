@@ -14,8 +14,9 @@ from services.dlp.words import fold
 
 # Encodings within one another that are undone: as many as files in files.
 MAX_DEPTH = 16
-# Characters that may come of one, and that may come of any passage. Base64 in base64 without end comes to three.
-GROWTH, ROOM = 8, 1 << 16
+# Characters that may come of one, of any passage where a mail is not long, and of a long mail. Base64 in base64
+# without end comes to three.
+GROWTH, ROOM, TOTAL = 8, 1 << 16, 1 << 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +58,14 @@ class Unfolded:
     unopened: frozenset[str] = frozenset()
 
 
-def unfold(text: str) -> Unfolded:
-    """Undo all encodings in `text`. Linear in its length."""
-    unfolding = _Unfolding(max(ROOM, GROWTH * len(text)))
+def growth(total: int) -> float:
+    """How many characters may come of one in a mail whose passages have `total`."""
+    return min(GROWTH, TOTAL / max(total, 1))
+
+
+def unfold(text: str, most: float = GROWTH) -> Unfolded:
+    """Undo all encodings in `text`, from which `most` times its length may come. Linear in its length."""
+    unfolding = _Unfolding(max(ROOM if most >= GROWTH else 0, int(most * len(text))))
     return Unfolded(unfolding.layer("", text), frozenset(unfolding.unopened))
 
 

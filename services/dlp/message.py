@@ -11,7 +11,7 @@ place where that can do no harm. Without one, a file that is not plain text is s
 import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from email.errors import MissingHeaderBodySeparatorDefect
 from email.message import Message as Mime
 from email.parser import BytesParser
@@ -23,7 +23,7 @@ from itertools import count
 from services.dlp.attachments import Attachment
 from services.dlp.charsets import decode, header_text, readings
 from services.dlp.findings import Hit
-from services.dlp.layers import Unfolded, unfold
+from services.dlp.layers import GROWTH, Unfolded, growth, unfold
 from services.dlp.links import lying
 from services.dlp.markup import split
 
@@ -44,6 +44,7 @@ _PEOPLE = ("from", "to", "cc", "bcc", "reply-to", "sender", "disposition-notific
 _TRACE = ("message-id", "references", "in-reply-to", "received", "date", "return-path", "authentication-results")
 _TRACES = ("dkim-", "domainkey-", "arc-", "resent-", "received-", "x-received")
 _SPACED_FIELD = re.compile(r"[!-9;-~]{1,64}[ \t]{1,8}:")
+_WRITTEN_OUT = re.compile("base64", re.IGNORECASE)
 _PARAMETER = re.compile(r";\s{0,8}([A-Za-z0-9_*-]{1,64})\s{0,8}=")
 _PADDING = re.compile(r"=[=\s]*+")
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]++")
@@ -84,11 +85,13 @@ class Passage:
     name: str
     text: str
     alternative: Alternative = None
+    growth: float = field(default=GROWTH, compare=False)
+    """How many characters may come of one where encodings are undone; less in a long mail."""
 
     @cached_property
     def unfolded(self) -> Unfolded:
         """The text with all that is encoded in it, for every detector."""
-        return unfold(self.text)
+        return unfold(self.text, self.growth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +175,10 @@ def read(raw: bytes, extract: Extract = unread, beside: Sequence[Passage | File]
         for found in extract(reading.files):
             reading.found(found)
     hits = reading.hits
+    most = growth(sum(len(passage.text) for passage in reading.passages))
     return Message(
         subject,
-        tuple(reading.passages),
+        tuple(replace(passage, growth=most) for passage in reading.passages),
         tuple(sorted(reading.attachments, key=lambda attachment: attachment.index)),
         troubles=tuple(hit for hit in hits if hit.detector == "unscannable"),
         dangers=tuple(hit for hit in hits if hit.detector != "unscannable"),
@@ -421,7 +425,7 @@ def _is_binary(data: bytes, text: str) -> bool:
 
 def _has_files(text: str) -> bool:
     """Whether files are written out in the text."""
-    return ";base64," in text or ("begin " in text and _UUENCODED.search(text) is not None)
+    return _WRITTEN_OUT.search(text) is not None or ("begin " in text and _UUENCODED.search(text) is not None)
 
 
 def _file_name(part: Mime) -> str:

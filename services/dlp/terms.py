@@ -8,6 +8,7 @@ letter, a digit or a mark) and anything else, and at every character of a script
 """
 
 import math
+import sys
 from array import array
 from bisect import bisect_right
 from collections import Counter
@@ -31,6 +32,9 @@ __all__ = ["Matcher", "Occurrence", "count_words", "fold"]
 
 # Texts are searched together, as that is quicker, up to so many characters.
 BATCH = 1 << 20
+# A longer one is searched in pieces, so that memory stays small, with so much of what follows.
+OVERLAP = 1 << 16
+ALL = slice(0, sys.maxsize)
 
 Tally = Counter[tuple[int, str]]
 """How often a term stands in a text, by term and view."""
@@ -120,35 +124,40 @@ class Matcher:
         layers = [layer for passage in passages for layer in passage.unfolded.layer if not layer.respelled]
         found: dict[Layer, Tally] = {}
         for batch in _batches(layers):
-            tallies = self._search([layer.folded for layer in batch])
-            for layer, tally in zip(batch, tallies, strict=True):
-                found[layer] = Counter({(term, _chain(layer.view, view)): n for (term, view), n in tally.items()})
+            for piece in _pieces([layer.folded for layer in batch]):
+                for layer, tally in zip(batch, self._search(*piece), strict=True):
+                    seen = {(term, _chain(layer.view, view)): count for (term, view), count in tally.items()}
+                    found.setdefault(layer, Counter()).update(seen)
         return found
 
-    def _search(self, folded: Sequence[str]) -> list[Tally]:
-        """Occurrences in each of several folded texts that have nothing encoded."""
+    def _search(self, folded: Sequence[str], own: slice = ALL) -> list[Tally]:
+        """Occurrences in each of several folded texts that have nothing encoded; of a piece of a long text those that
+        begin in its `own` part."""
         tallies: list[Tally] = [Counter() for _ in folded]
         text = "".join(f"{one}{SEAM}" for one in folded)
         ends = list(accumulate(len(one) + len(SEAM) for one in folded))
         if self._short:
-            self._see_whole(text, ends, tallies)
+            self._see_whole(text, ends, tallies, own)
         if self._long:
-            self._see_disguised(text, ends, tallies)
+            self._see_disguised(text, ends, tallies, own)
         return tallies
 
-    def _see_whole(self, text: str, ends: list[int], tallies: list[Tally]) -> None:
+    def _see_whole(self, text: str, ends: list[int], tallies: list[Tally], own: slice) -> None:
         """Terms too short to be told by their skeleton."""
         for number, start, _ in self._by_words.matches(text, *edges(text)):
-            tallies[bisect_right(ends, start)][self._short[number], PLAIN] += 1
+            if own.start <= start < own.stop:
+                tallies[bisect_right(ends, start)][self._short[number], PLAIN] += 1
         if text.isascii():
             return
         for tally, one in zip(tallies, text.split(SEAM), strict=False):
             undone = bare(one)
             if undone != one:
-                whole = (number for number, _, _ in self._by_words.matches(undone, *edges(undone)))
+                first, last = len(bare(one[: own.start])), len(bare(one[: own.stop]))
+                matches = self._by_words.matches(undone, *edges(undone))
+                whole = (number for number, start, _ in matches if first <= start < last)
                 _raise(tally, Counter((self._short[number], LOOKALIKES) for number in whole))
 
-    def _see_disguised(self, text: str, ends: list[int], tallies: list[Tally]) -> None:
+    def _see_disguised(self, text: str, ends: list[int], tallies: list[Tally], own: slice) -> None:
         every = readings(text, self._longest)
         begins = [0, *accumulate(len(reading.bones) for reading in every)]
         bones = "".join(reading.bones for reading in every)
@@ -163,7 +172,7 @@ class Matcher:
             if view is None:
                 continue
             place = reading.place(start - begin, end - begin)
-            if (term, place) not in known:
+            if own.start <= place < own.stop and (term, place) not in known:
                 known.add((term, place))
                 tallies[bisect_right(ends, place)][term, view] += 1
 
@@ -203,6 +212,16 @@ def _raise(tally: Tally, other: Tally) -> None:
         if more > 0:
             tally[term, view] += more
             missing[term] -= more
+
+
+def _pieces(folded: list[str]) -> Iterator[tuple[list[str], slice]]:
+    """Texts to be searched together; a long one in pieces, of each the part that no other has."""
+    if len(folded) > 1 or len(folded[0]) <= BATCH + OVERLAP:
+        yield folded, ALL
+        return
+    for base in range(0, len(folded[0]), BATCH):
+        begin = max(base - 1, 0)  # a word may go on from there
+        yield [folded[0][begin : base + BATCH + OVERLAP]], slice(base - begin, base - begin + BATCH)
 
 
 def _batches(layers: Iterable[Layer]) -> Iterator[list[Layer]]:

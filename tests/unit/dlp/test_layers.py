@@ -62,7 +62,7 @@ def is_reported(passage: Passage) -> bool:
     return any(hit.detector == "unscannable" and hit.score == 1 for hit in encodings.find([passage]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     st.lists(st.sampled_from(sorted(ENCODINGS)), max_size=8).filter(lambda names: sum(n in GROWING for n in names) < 5)
 )
@@ -100,8 +100,19 @@ def test_what_grows_too_big_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layers, "ROOM", 100)
     monkeypatch.setattr(layers, "GROWTH", 1)
     text = b64(b64(b64(SECRET * 3)))
-    assert unfold(text).unopened == {"too-big"}
-    assert [hit.rule for hit in encodings.find([Passage("body", text)])] == ["too-big"]
+    assert unfold(text, 1).unopened == {"too-big"}
+    assert [hit.rule for hit in encodings.find([Passage("body", text, growth=1)])] == ["too-big"]
+
+
+def test_of_a_whole_mail_no_more_than_its_room_is_unfolded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "TOTAL", 100_000)
+    part = base64.encodebytes(base64.encodebytes(SECRET.encode() * 400)).decode()
+    mail = "Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+    mail += "".join(f"--x\r\nContent-Type: text/plain\r\n\r\n{part}\r\n" for _ in range(20)) + "--x--\r\n"
+    passages = read(mail.encode()).passages
+    unfolded = [layer for passage in passages for layer in passage.unfolded.layer if layer.view]
+    assert sum(len(layer.text) for layer in unfolded) <= 100_000
+    assert {hit.rule for hit in encodings.find(passages)} == {"too-big"}
 
 
 @pytest.mark.parametrize("text", ["Dear Bob, lunch at 12?", b64(SECRET), "", "%41%42", "&amp;" * 500, "=" * 5000])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.dlp import dictionary
+from services.dlp import dictionary, terms
 from services.dlp.message import Passage
 from services.dlp.terms import Matcher, Occurrence, count_words, fold
 
@@ -108,6 +108,18 @@ def test_matches_are_counted_once_however_few_places_are_looked_at_together(monk
     for places in (1, 2, 7, 150):
         monkeypatch.setattr(dictionary, "AT_ONCE", places)
         assert Matcher.compile(["falcon", "project falcon"]).count(text) == {0: 100, 1: 100}
+
+
+@pytest.mark.parametrize("words", [["falcon", "project falcon"], ["proj", "con"]])
+def test_a_long_text_is_searched_in_pieces_without_a_difference(
+    monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    text = "project falcon pr0ject-falc0n, noclaf tcejorp, proj \u0440roj con superfalcon con " * 20
+    whole = Matcher.compile(words).search([Passage("body", text)])
+    monkeypatch.setattr(terms, "OVERLAP", 40)
+    for size in (*range(1, 90, 7), 500):
+        monkeypatch.setattr(terms, "BATCH", size)
+        assert Matcher.compile(words).search([Passage("body", text)]) == whole
 
 
 def test_the_weight_is_the_paper_s() -> None:
