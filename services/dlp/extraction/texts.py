@@ -8,6 +8,8 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterable, Iterator
+from html import unescape
+from urllib.parse import unquote
 from xml.parsers import expat
 
 from services.dlp import markup
@@ -91,13 +93,17 @@ def _declared(data: bytes, head: str) -> str:
 
 def _files(text: str) -> Iterator[Inner | Trouble]:
     """Files in the text that are no text themselves: those the filter's views decode."""
-    for number, found in enumerate(_BASE64.finditer(text), 1):
-        try:
-            data = binascii.a2b_base64(found[1] + "==")
-        except binascii.Error:
-            continue
-        if data and not is_text(data):
-            yield Inner(f"data {number}", data)
+    seen: set[bytes] = set()
+    # A browser undoes the escapes of a page before it reads an address, and those of an address before its data.
+    for source in dict.fromkeys((text, unquote(unescape(text)))):
+        for found in _BASE64.finditer(source):
+            try:
+                data = binascii.a2b_base64(found[1] + "==")
+            except binascii.Error:
+                continue
+            if data and not is_text(data) and data not in seen:
+                seen.add(data)
+                yield Inner(f"data {len(seen)}", data)
     for found in _UUENCODED.finditer(text):
         yield Inner(found[1], _uudecoded(text, found.end()))
 

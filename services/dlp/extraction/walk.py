@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
@@ -51,6 +52,7 @@ _READERS: dict[str, _Reader] = {
 _ROOMY = ("pdf", "rtf", "tnef")
 """With room, as pictures, recordings and compound files have, where no reader looks: letters there are seen as well."""
 _SHOWN_OR_HEARD: dict[Family, _Reader] = {Family.PICTURE: read_picture, Family.MEDIA: read_recording}
+_TABLES = 100
 _SIGNED = bytes.fromhex("06092a864886f70d010702")
 _CONTENT = bytes.fromhex("06092a864886f70d010701")
 _LONGEST_SIGNATURE = 32 * 1024
@@ -177,7 +179,7 @@ class _Walk:
                 yield from self.mails(data, place)
             else:
                 yield from read_text(data, self.budget, name, media_type, known)
-        elif kind.name == "font":
+        elif kind.name == "font" and _is_font(data):
             yield Trouble("font", score=SEEN)
             yield Text("bytes", runs(data))
         elif _is_sealed(data):
@@ -275,6 +277,16 @@ def _kinds(name: str, media_type: str, data: bytes) -> tuple[Kind, ...]:
 def _reader(kind: Kind) -> _Reader | None:
     found = _READERS.get(kind.name) or _READERS.get(kind.container)
     return found or (_SHOWN_OR_HEARD.get(kind.family) if kind.container != "text" else None)
+
+
+def _is_font(data: bytes) -> bool:
+    """Whether it is as long as it says: a web font in its header, another in its directory of tables."""
+    if data.startswith((b"wOFF", b"wOF2")):
+        return int.from_bytes(data[8:12], "big") == len(data)
+    tables = range(12, 12 + 16 * int.from_bytes(data[4:6], "big"), 16)
+    ends = [sum(struct.unpack_from(">II", data.ljust(at + 16, b"\0"), at + 8)) for at in tables[:_TABLES]]
+    # A table is padded to four bytes, the last one perhaps too.
+    return 0 < len(tables) <= _TABLES and len(data) - 4 < max(ends) <= len(data)
 
 
 def _is_sealed(data: bytes) -> bool:

@@ -170,6 +170,23 @@ def test_words_of_a_file_are_not_counted_again_where_its_bytes_are_looked_at(pla
     assert not any("falconry" in text for text in bytes_of_it)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "data:image/png;charset=x;BASE64,{}",
+        "data:image/png;base64&#44;{}",
+        "data:image/png;base64,{}%3D",
+        "DATA:x;Base64, {}",
+    ],
+)
+def test_a_file_in_an_address_is_read_however_the_address_is_written(address: str) -> None:
+    archive = base64.b64encode(hiding.zipped({"x.txt": SECRET})).decode().rstrip("=")
+    page = f"<html><img src='{address.format(archive.replace('/', '%2F'))}'></html>"
+    raw = f"Subject: x\nContent-Type: text/html\n\n{page}\n".encode()
+    passages = message.read(raw, extract).passages
+    assert any("falcon" in passage.text and "x.txt" in passage.name for passage in passages)
+
+
 def test_a_flood_of_what_is_only_odd_hides_no_danger() -> None:
     parts = {f"word/activeX/activeX{n}.bin": b"" for n in range(300)}
     fields = b"<w:document><w:instrText>DDEAUTO c:\\\\x</w:instrText></w:document>"
@@ -188,3 +205,12 @@ def test_a_flood_of_what_is_only_odd_hides_no_danger() -> None:
 def test_a_header_that_readers_take_differently_is_not_read(header: str) -> None:
     raw = f"Subject: x\n{header}\n\n--x\n\nhello\n--x--\n".encode()
     assert message.read(raw).unreadable is not None
+
+
+def test_what_only_begins_like_a_font_is_unknown() -> None:
+    for mark in (b"OTTO\0", b"\0\x01\0\0\0", b"wOFF", b"wOF2"):
+        found = read(mark + bytes(range(256)) * 16)
+        assert {one.rule for one in found if isinstance(one, Hit) and one.score == 1} == {"unknown"}
+    table = b"name" + struct.pack(">III", 0, 28, 24)
+    font = b"\0\x01\0\0\0\x01" + bytes(6) + table + SECRET
+    assert {one.rule for one in read(font) if isinstance(one, Hit)} == {"font"}
