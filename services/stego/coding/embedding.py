@@ -76,13 +76,6 @@ def embed(canvas: Canvas, keys: Subkeys, body: bytes, header: Callable[[int], by
     raise NoRoom
 
 
-def warm() -> None:
-    """Has the coder compiled, some 2 s of CPU: at a process's start, so that no mail waits for it."""
-    noise = permutation.keystream(bytes(32), 0, SMALLEST).astype(np.int16)
-    picture = Canvas(noise.reshape(64, 64), "pixels")
-    embed(picture, Subkeys(bytes(32), bytes(32), bytes(32)), bytes(8), lambda split: bytes(HEADER_SIZE))
-
-
 def read_header(canvas: Canvas, keys: Subkeys) -> bytes:
     """The HEADER_SIZE bytes where a header would be: noise under a wrong key, zeros in a canvas too small."""
     if canvas.elements.size < SMALLEST:
