@@ -9,7 +9,6 @@ from secumail.installation.home import Home, Ports
 from secumail.installation.supervisor import Stack
 from tests.people import Office
 
-
 ALONE = {"chaos", "contract", "deploy", "e2e", "integration", "interop"}
 
 

@@ -22,8 +22,8 @@ from secumail.installation import database
 from secumail.installation.home import DATABASE
 from tests.e2e.desk import decide, held, lists, second_gateway, until
 from tests.people import PASSWORD as ACCOUNT_PASSWORD
-from tests.pictures import photograph
 from tests.people import Office, Person, mail
+from tests.pictures import photograph
 
 PASSWORD = "green kettle on the hill"
 CAROL = "carol@elsewhere.example"

@@ -33,7 +33,7 @@ async def test_a_word_in_a_picture_holds_the_mail_after_it_was_set_aside(office:
 
 
 async def test_a_harmless_picture_is_delivered_and_a_mail_without_one_is_not_set_aside(office: Office) -> None:
-    reviewer, ada, bob = await office.administrator(), await office.newcomer(), await office.newcomer()
+    ada, bob = await office.newcomer(), await office.newcomer()
     picture = with_file(ada.address, bob.address, "Lunch", "l.png", screenshot("Lunch at noon"), "image/png")
     for raw, aside in ((picture, True), (mail(ada.address, bob.address, "Text", "Lunch at noon.\r\n"), False)):
         sent = await ada.sent(raw)
