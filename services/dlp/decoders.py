@@ -59,8 +59,13 @@ _NO_HEX = re.compile(r"0[xX]|[^0-9A-Fa-f]")
 _NUMBER = re.compile(r"[0-9]+")
 # Of a file without a known kind, what is no chance; digits of the shortest packed file.
 MANY_BYTES, SHORTEST_FILE = 4096, 24
-# What begins a file of any kind; those without are longer than a block of tar.
-_SIGNATURES = (b"x", b"%PDF-", *(mark for offset, mark, _ in SIGNATURES if not offset))
+# What begins a file of any kind, if it is no chance; those without are longer than a block of tar.
+_SIGNATURES = (
+    b"x",
+    b"\x1f\x8b\x08",
+    b"%PDF-",
+    *(mark for offset, mark, _ in SIGNATURES if not offset and len(mark) > 2),
+)
 SHORTEST_UNSIGNED = 512
 _PACKED = frozenset(Family) - {Family.TEXT, Family.UNKNOWN, Family.DATA, Family.PICTURE, Family.MEDIA}
 _TO_BASE64 = str.maketrans("-_", "+/", "= \t")

@@ -99,7 +99,7 @@ def test_no_text_makes_an_expression_slow(pattern: str, text: str) -> None:
 
 
 def test_matches_are_counted_up_to_a_bound() -> None:
-    (hit,) = found(r"\d+", " ".join(map(str, range(MAX_MATCHES * 2))))
+    hit, *_ = found(r"\d+", " ".join(map(str, range(MAX_MATCHES * 2))))
     assert hit.count == MAX_MATCHES
 
 
