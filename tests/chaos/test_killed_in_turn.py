@@ -16,7 +16,7 @@ from secumail.installation.home import Home, Ports
 from secumail.installation.process import Child
 from secumail.installation.supervisor import Stack
 from secumail.topology import SERVICES
-from services.dlp.message import read
+from services.dlp.reading import read
 from tests import corpus
 from tests.chaos.ledger import Ledger, insist, until
 from tests.e2e.desk import put_lists

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 
-from services.dlp import message
+from services.dlp import reading
 from services.dlp.attachments import Attachment
 from services.dlp.extraction.archives import BEFORE, FORMATS, STREAMS, read_archive, read_stream, read_zip
 from services.dlp.extraction.compound import read_compound
@@ -240,7 +240,7 @@ class _Walk:
             for file in files:
                 yield from self.top_of_mail(file, place.depth)
 
-        read = message.read(raw, nested)
+        read = reading.read(raw, nested)
         if read.unreadable is not None:
             yield Hit(UNSCANNABLE, read.unreadable, place.where)
             yield from self.text(Text("bytes", runs(raw)), place)

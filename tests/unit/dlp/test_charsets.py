@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.dlp import message
+from services.dlp import reading
 from services.dlp.attachments import Attachment, known_bad
 from services.dlp.charsets import decode, readings
 from services.dlp.danger import examine
@@ -68,7 +68,7 @@ def test_the_readings_of_a_file_are_one_text_in_several_ways() -> None:
 @pytest.mark.parametrize("kind", ["plain", "html"])
 def test_a_body_that_declares_nothing_is_read_in_several_ways(kind: str) -> None:
     raw = f"Subject: x\nContent-Type: text/{kind}\n\n".encode() + RUSSIAN.encode("koi8_r")
-    passages = [passage for passage in message.read(raw).passages if passage.name.startswith("body")]
+    passages = [passage for passage in reading.read(raw).passages if passage.name.startswith("body")]
     assert ("body, as koi8_r", RUSSIAN) in {(passage.name, passage.text) for passage in passages}
     assert len({passage.alternative for passage in passages}) == len(passages) > 1
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from services.dlp.attachments import Attachment
 from services.dlp.black_words import BlackWord
 from services.dlp.lists import Lists
-from services.dlp.message import Message, Passage, Unreadable, read
+from services.dlp.message import Message, Passage, Unreadable
 from services.dlp.policy import MAX_FINDINGS, Decision, Rules, Verdict, decide
+from services.dlp.reading import read
 
 DOMAINS = ["northwind.example"]
 ADA, BOB, EVE = "ada@northwind.example", "Bob@Northwind.Example", "eve@contoso.example"

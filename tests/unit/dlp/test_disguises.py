@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.dlp.lookalikes import bare
-from services.dlp.message import Passage, read
+from services.dlp.message import Passage
+from services.dlp.reading import read
 from services.dlp.terms import Matcher
 from services.dlp.views import described, skeleton
 from services.dlp.words import fold

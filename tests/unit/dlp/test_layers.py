@@ -21,8 +21,9 @@ from services.dlp.detectors import credentials, encodings, personal_data
 from services.dlp.detectors.fingerprints import SHORTEST, Index, register
 from services.dlp.layers import MAX_DEPTH, unfold
 from services.dlp.lists import Lists
-from services.dlp.message import Message, Passage, read
+from services.dlp.message import Message, Passage
 from services.dlp.policy import Rules, decide
+from services.dlp.reading import read
 from services.dlp.terms import Matcher
 
 MATCHER = Matcher.compile(["operation bluebell"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.dlp.danger import examine
 from services.dlp.links import MAX_LINKS, lying
-from services.dlp.message import read
+from services.dlp.reading import read
 
 
 def rules(html: str) -> set[str]:

@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 
-from services.dlp import message
+from services.dlp import reading
 from services.dlp.danger import examine
 from services.dlp.extraction.walk import extract
 from services.dlp.findings import Hit
@@ -125,24 +125,24 @@ def test_a_signature_is_no_trouble_and_what_only_looks_like_one_is() -> None:
 
 def test_a_piece_of_a_mail_is_not_let_pass() -> None:
     raw = b'Subject: x\nContent-Type: message/partial; id="a"; number=1; total=2\n\nSubject: y\n\nhello\n'
-    assert [hit.rule for hit in message.read(raw).troubles] == ["partial"]
+    assert [hit.rule for hit in reading.read(raw).troubles] == ["partial"]
 
 
 def test_base64_goes_on_behind_its_padding() -> None:
     pieces = base64.b64encode(b"hell") + b"\n" + base64.b64encode(b" the falcon flies")
     raw = b"Subject: x\nContent-Transfer-Encoding: base64\n\n" + pieces + b"\n"
-    assert any(passage.text == "hell the falcon flies" for passage in message.read(raw).passages)
+    assert any(passage.text == "hell the falcon flies" for passage in reading.read(raw).passages)
 
 
 def test_a_list_that_writes_below_a_base64_text_does_no_harm() -> None:
     raw = b"Subject: x\nContent-Transfer-Encoding: base64\n\n" + base64.b64encode(b"the falcon") + b"\n--\nA list\n"
-    assert any("the falcon" in passage.text for passage in message.read(raw).passages)
+    assert any("the falcon" in passage.text for passage in reading.read(raw).passages)
 
 
 @pytest.mark.parametrize("field", ["X-Note", "Comments", "Organization", "From", "Received", "Falcon"])
 def test_the_fields_of_a_header_are_read(field: str) -> None:
     raw = f"{field}: the falcon flies <ada@northwind.example>\nSubject: x\n\nhello\n".encode()
-    [header] = [passage.text for passage in message.read(raw).passages if passage.name == "header"]
+    [header] = [passage.text for passage in reading.read(raw).passages if passage.name == "header"]
     assert "falcon" in header.lower()
     assert field in ("X-Note", "Comments", "Organization", "Falcon") or "northwind" not in header
 
@@ -153,7 +153,7 @@ def test_so_are_the_fields_of_a_part_and_of_a_mail_in_it() -> None:
         b"Content-Description: the heron\n\nhello\n--the-falcon\nContent-Type: message/rfc822\n\n"
         b"X-Note: the kestrel\nSubject: y\n\nhello\n--the-falcon--\n"
     )
-    passages = message.read(raw).passages
+    passages = reading.read(raw).passages
     for word, place in (("falcon", "header"), ("heron", "header"), ("kestrel", "attachment 1: header")):
         assert any(word in passage.text for passage in passages if passage.name == place)
 
@@ -183,7 +183,7 @@ def test_a_file_in_an_address_is_read_however_the_address_is_written(address: st
     archive = base64.b64encode(hiding.zipped({"x.txt": SECRET})).decode().rstrip("=")
     page = f"<html><img src='{address.format(archive.replace('/', '%2F'))}'></html>"
     raw = f"Subject: x\nContent-Type: text/html\n\n{page}\n".encode()
-    passages = message.read(raw, extract).passages
+    passages = reading.read(raw, extract).passages
     assert any("falcon" in passage.text and "x.txt" in passage.name for passage in passages)
 
 
@@ -204,7 +204,7 @@ def test_a_flood_of_what_is_only_odd_hides_no_danger() -> None:
 )
 def test_a_header_that_readers_take_differently_is_not_read(header: str) -> None:
     raw = f"Subject: x\n{header}\n\n--x\n\nhello\n--x--\n".encode()
-    assert message.read(raw).unreadable is not None
+    assert reading.read(raw).unreadable is not None
 
 
 def test_what_only_begins_like_a_font_is_unknown() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.dlp.message import MAX_DEPTH, MAX_PARTS, Message, Unreadable, read
+from services.dlp.message import Message, Unreadable
+from services.dlp.reading import MAX_DEPTH, MAX_PARTS, read
 
 PDF = b"%PDF-1.7 quarterly numbers"
 

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.dlp import message
+from services.dlp import reading
 from services.dlp.attachments import Attachment
 from services.dlp.extraction.child import Extractor
 from services.dlp.extraction.pieces import Limits
@@ -194,7 +194,7 @@ def test_ten_thousand_parts_are_refused_as_they_are_counted() -> None:
     part = "--x\r\nContent-Type: text/plain\r\n\r\nfalcon\r\n"
     raw = f'Content-Type: multipart/mixed; boundary="x"\r\n\r\n{part * 10_000}--x--\r\n'.encode()
     began = time.process_time()
-    assert message.read(raw).unreadable == message.Unreadable.TOO_MANY_PARTS
+    assert reading.read(raw).unreadable == reading.Unreadable.TOO_MANY_PARTS
     assert time.process_time() - began < 2
 
 
@@ -351,7 +351,7 @@ def test_a_mail_is_read_through_it(extractor: Extractor) -> None:
         subtype="zip",
         filename="a.docx",
     )
-    read = message.read(mail.as_bytes(), extractor)
+    read = reading.read(mail.as_bytes(), extractor)
     assert [p.name for p in read.passages if "falcon" in p.text] == ["attachment 1 (a.docx) ! header1"]
     assert read.troubles == ()
 
@@ -398,21 +398,21 @@ def test_a_mail_of_text_alone_needs_no_process() -> None:
     mail["Subject"] = "Lunch"
     mail.set_content("At noon?")
     mail.add_alternative("<p>At <b>noon</b>?</p>", subtype="html")
-    assert message.read(mail.as_bytes(), refuse).unreadable is None
+    assert reading.read(mail.as_bytes(), refuse).unreadable is None
 
 
 def test_without_an_extractor_a_file_is_unread() -> None:
     mail = hiding.EmailMessage()
     mail.set_content("x")
     mail.add_attachment(zeros(10), maintype="application", subtype="zip", filename="a.zip")
-    assert [hit.rule for hit in message.read(mail.as_bytes()).troubles] == ["unread"]
+    assert [hit.rule for hit in reading.read(mail.as_bytes()).troubles] == ["unread"]
 
 
 def test_a_file_in_a_text_part_is_a_file() -> None:
     raw = b"Subject: x\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\n\n" + base64.encodebytes(
         hiding.zipped({"x.txt": "falcon"})
     )
-    read = message.read(raw, extract)
+    read = reading.read(raw, extract)
     assert any("falcon" in passage.text for passage in read.passages)
     assert str(read.attachments[1]) == "attachment 1 ! x.txt"
 
