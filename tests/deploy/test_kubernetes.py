@@ -126,7 +126,7 @@ def test_a_service_is_probed_bounded_and_given_time_to_finish(documents: Documen
     assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "health"}
     assert container["startupProbe"]["httpGet"] == {"path": "/livez", "port": "health"}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
-    assert container["resources"]["limits"]["memory"] == ("3Gi" if service == "stego" else "256Mi")
+    assert container["resources"]["limits"]["memory"] == ("3Gi" if service in ("dlp", "stego") else "256Mi")
     assert spec["terminationGracePeriodSeconds"] == 60
     assert {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}} in spec["volumes"]
 

@@ -14,7 +14,6 @@ from aio_pika.abc import AbstractIncomingMessage
 from pymongo.errors import NetworkTimeout
 
 from secumail import telemetry, topology
-from secumail.bus import asking
 from secumail.bus.asking import Answering, Asking
 from secumail.contracts.commands import Done
 from secumail.contracts.commands.auth import ListAccounts, LoggedIn, LogIn, Register, Registered
@@ -379,7 +378,7 @@ async def test_a_refusal_and_a_fault_come_back_and_a_fault_tells_no_details(talk
 async def test_a_question_nobody_answers_in_time_is_given_up(
     ground: Ground, talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "PATIENCE", 0.3)
+    monkeypatch.setattr(LogIn, "patience", 0.3)
     await talk.auth.work.stop()
     with pytest.raises(Refused) as refused:
         await talk.asker.ask(LogIn(address=SECRET, password="correct horse"), LoggedIn)

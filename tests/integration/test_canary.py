@@ -15,6 +15,7 @@ import string
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 from uuid import uuid4
 
@@ -183,7 +184,7 @@ class Story:
             return await ada.post("/messages", files=files, data=text, headers={"Idempotency-Key": uuid4().hex})
 
         before = self._bytes_written()
-        text = "".join(f"{random.randbytes(500).hex()} {w['large form']}\r\n" for _ in range(3000))
+        text = "".join(f"{_babble(1000)} {w['large form']}\r\n" for _ in range(3000))
         too_large = await hide(self._mail("unhidden", ada, bob.address, text))
         self.written = {name: count - before[name] for name, count in self._bytes_written().items()}
         assert await _states(ada, too_large) == ["bounced"]
@@ -318,6 +319,11 @@ class Story:
         assert self._words["passing body"] in opened["text"]
         attached = await bob.get(f"/messages/{row['id']}/attachments/1")
         assert self._words["passing attachment"] in attached.text
+
+
+def _babble(letters: int) -> str:
+    """Words nobody knows, which hardly compress."""
+    return " ".join("".join(random.choices(ascii_lowercase, k=6)) for _ in range(letters // 7))
 
 
 async def _states(sender: Person, answer: Any) -> list[str]:

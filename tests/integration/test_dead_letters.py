@@ -205,7 +205,7 @@ async def test_a_tampered_picture(scene: Scene) -> None:
     event = await scene.kept(conceal=b"a picture, as far as the spool knows")
     await scene.turn_a_bit(event, "cover")
     await scene.announce(event)
-    await scene.ends(event.mail, "stego", "cover-tampered")
+    await scene.ends(event.mail, "dlp", "cover-tampered")
 
 
 async def test_a_mail_put_into_anothers_mouth(scene: Scene) -> None:
