@@ -12,6 +12,7 @@ from tests.people import Office
 ALONE = {"chaos", "contract", "deploy", "e2e", "integration", "interop"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In two processes at once, tests that share an installation stay together and in order."""
     root = config.rootpath / "tests"
