@@ -40,7 +40,7 @@ bootstrap:  ## Install what is missing: system packages, .venv, the secumail com
 	@scripts/bootstrap.sh
 
 test: bootstrap corpus  ## Run the tests in two processes; T=path narrows them
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(T)
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder $(T)
 
 lint: bootstrap  ## Style, types, and which package may import which
 	$(BIN)/ruff check

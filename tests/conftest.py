@@ -2,23 +2,29 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from secumail.installation.home import Home, Ports
 from secumail.installation.supervisor import Stack
 from tests.people import Office
 
-ALONE = {"chaos", "contract", "deploy", "e2e", "integration", "interop"}
+TOGETHER = {"chaos", "contract", "deploy", "e2e", "integration", "interop"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+class ByFolder(LoadScopeScheduling):
     """In two processes at once, tests that share an installation stay together and in order."""
-    root = config.rootpath / "tests"
-    for item in items:
-        folder, *deeper = item.path.relative_to(root).parts
-        item.add_marker(pytest.mark.xdist_group(folder if folder in ALONE else "/".join((folder, *deeper))))
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return next((folder for folder in path.split("/") if folder in TOGETHER), path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
+    """Asked by pytest-xdist."""
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")
