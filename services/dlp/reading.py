@@ -165,8 +165,8 @@ class _Reading:
         """Read a part and the parts in it; text that is no attachment is called `name`."""
         headers = [header.lower() for header in part]
         broken_off = any(isinstance(one, MissingHeaderBodySeparatorDefect) for one in part.defects)
-        first = part.get_payload()
-        if broken_off and isinstance(first, str) and _SPACED_FIELD.match(first):
+        first = part.get_payload() if broken_off else None
+        if isinstance(first, str) and _SPACED_FIELD.match(first):
             # A blank before the colon ends the header for the standard library, and for others it does not.
             raise _RefusedError(Unreadable.AMBIGUOUS_HEADER)
         if any(headers.count(header) > 1 for header in _MIME_HEADERS):
@@ -305,11 +305,12 @@ def _said(field: str, value: str) -> str:
 
 def _decoded(part: Mime) -> bytes | None:
     """A part's bytes. Base64 goes on behind padding for many readers, and ends there for the standard library's."""
-    data, raw = part.get_payload(decode=True), part.get_payload()
-    if part.get("content-transfer-encoding", "").lower() == "base64" and isinstance(raw, str):
-        pieces = [piece for piece in _PADDING.split(raw) if piece.strip()]
+    if part.get("content-transfer-encoding", "").lower() == "base64":
+        raw = part.get_payload()
+        pieces = [piece for piece in _PADDING.split(raw) if piece.strip()] if isinstance(raw, str) else []
         if len(pieces) > 1:
             return b"".join(map(_unpadded, pieces))
+    data = part.get_payload(decode=True)
     return data if isinstance(data, bytes) else None
 
 

@@ -378,11 +378,11 @@ def test_a_process_that_hangs_is_ended_in_time() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """Text that would take more than the process may have: said to be unread, and the next mail is read."""
+    """A file that takes more than the process may have: said to be unread, and the next mail is read."""
     extractor = Extractor(processes=1, wall=20, memory=400 * MB)
     try:
         line = b"All work and no play makes Jack a dull boy.\n"
-        found = list(extractor([a_file(line * (90 * MB // len(line)), "a.txt")]))
+        found = list(extractor([a_file(line * (400 * MB // len(line)), "a.txt")]))
         assert rules(found) & {"memory", "crashed"}
         assert "falcon" in text(list(extractor([a_file(b"falcon")])))
         assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
