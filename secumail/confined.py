@@ -12,6 +12,7 @@ import logging
 import os
 import queue
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -31,6 +32,7 @@ Frame: TypeAlias = tuple[Any, Sequence[bytes]]
 _ROOT = Path(__file__).parents[1]
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LIBARCHIVE", "TESSDATA_PREFIX", "NUMBA_CACHE_DIR")
 _NO_NEW_PRIVILEGES = 38
+_SHARED_MEMORY, _PREFIX = Path("/dev") / "shm", "secumail-"
 _SIZES = struct.Struct(">II")
 
 
@@ -55,7 +57,7 @@ class Confined:
     def __init__(self, name: str, arguments: Sequence[str] = (), *, wall: float, scratch: bool = False) -> None:
         self._wall = wall
         self._late = False
-        self._scratch = tempfile.TemporaryDirectory(dir="/dev/shm", prefix="secumail-") if scratch else None
+        self._scratch = _scratch() if scratch else None
         # Nothing of the service's environment but what finds libraries: its secrets are named there.
         environment = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
         environment |= {"LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
@@ -210,6 +212,15 @@ def _exactly(stream: IO[bytes], length: int) -> bytes:
     if len(data) != length:
         raise Broken
     return data
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder in memory. What others left who were killed is swept away: it may hold what they worked on."""
+    for left in _SHARED_MEMORY.glob(f"{_PREFIX}*-*"):
+        owner = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.TemporaryDirectory(dir=_SHARED_MEMORY, prefix=f"{_PREFIX}{os.getpid()}-")
 
 
 def _allow(seconds: int) -> None:

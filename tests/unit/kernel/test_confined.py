@@ -2,6 +2,8 @@
 
 import io
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -75,6 +77,20 @@ def test_what_it_writes_where_it_may_lies_in_memory_and_goes_with_it() -> None:
     assert folder.parent == Path("/dev/shm") and folder.exists()
     process.end()
     assert not folder.exists()
+
+
+def test_what_one_left_who_was_killed_is_swept_away() -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left, kept = (Path(f"/dev/shm/secumail-{pid}-test") for pid in (gone.pid, os.getpid()))
+    for folder in (left, kept):
+        folder.mkdir()
+        (folder / "picture").write_bytes(b"of somebody's")
+    try:
+        Confined(MODULE, wall=20, scratch=True).end()
+        assert kept.exists() and not left.exists()
+    finally:
+        shutil.rmtree(kept)
 
 
 def test_whoever_stops_listening_does_not_leave_the_rest_to_the_next() -> None:
