@@ -86,7 +86,7 @@ class Worths(BaseModel):
 
 
 class LibraryCover(BaseModel):
-    """A picture of the organisation's library. `taken`: for a mail on its way. `roughness`: the less, the better it
+    """A picture of the organisation's library. `taken`: for a mail on its way. `roughness`: the more, the better it
     hides. `actor`: the account that added it."""
 
     id: UUID
