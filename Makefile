@@ -66,3 +66,4 @@ lock: bootstrap  ## Compile requirements/*.txt from pyproject.toml; UPGRADE=--up
 clean:  ## Delete what can be made again: .venv, caches, build output (not the installation)
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find services -name '*.so' -delete

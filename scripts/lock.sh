@@ -6,12 +6,13 @@ cd "$(dirname "$0")/.."
 uv=${UV:-.venv/bin/uv}
 
 compile() {
-    "$uv" pip compile pyproject.toml "$@" --python-version 3.11 --generate-hashes --quiet \
+    "$uv" pip compile "$@" --python-version 3.11 --generate-hashes --quiet \
         --no-emit-index-url --no-emit-find-links --no-annotate --no-header > /dev/null
 }
 
-compile requirements/dev.in --extra dev --output-file requirements/dev.txt "$@"
+compile pyproject.toml requirements/dev.in --extra dev --output-file requirements/dev.txt "$@"
 for service in gateway auth dlp crypto stego delivery; do
     # The same versions everywhere: what was tested is what an image carries.
-    compile --extra "$service" --constraint requirements/dev.txt --output-file "requirements/$service.txt"
+    compile pyproject.toml --extra "$service" --constraint requirements/dev.txt --output-file "requirements/$service.txt"
 done
+compile requirements/compiler.in --constraint requirements/dev.txt --output-file requirements/compiler.txt
