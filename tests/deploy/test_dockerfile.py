@@ -48,7 +48,8 @@ def test_every_base_image_names_its_full_version() -> None:
 
 
 def test_requirements_are_wheels_held_to_their_hashes() -> None:
-    installs = [part for line in INSTRUCTIONS for part in re.split("&&|;", line) if " install " in part and "pip" in part]
+    commands = [command for line in INSTRUCTIONS for command in re.split("&&|;", line)]
+    installs = [command for command in commands if "pip " in command and " install " in command]
     assert len(installs) == 2
     assert all({"--require-hashes", "--only-binary", "--no-deps"} <= set(install.split()) for install in installs)
 
