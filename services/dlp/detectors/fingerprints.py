@@ -11,11 +11,13 @@ import json
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.dlp.detectors.masking import mask
+from services.dlp.detectors.winnowing import among, grams, winnow
 from services.dlp.findings import Hit
 from services.dlp.layers import Layer
 from services.dlp.message import Passage
@@ -43,9 +45,6 @@ Hashes = NDArray[np.uint64]
 Owners = NDArray[np.uint32]
 
 _NONE: Hashes = np.empty(0, np.uint64)
-
-_BASE = np.uint64(0x9E3779B97F4A7C15)
-_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def register(document: str, texts: Iterable[str]) -> Fingerprints:
     return Fingerprints(document, np.unique(np.concatenate(parts)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Index:
     """The fingerprints of many documents: 12 bytes each, in ascending order of hash. An index never changes; `add`,
     `remove` and `ignoring` return another one.
@@ -119,7 +118,7 @@ class Index:
 
     def ignoring(self, texts: Iterable[str]) -> "Index":
         """With these texts ignored, instead of those that were. Texts of fewer than K letters are passed over."""
-        parts = [_grams(squashed) for squashed, _ in map(_squash, texts) if len(squashed) >= K]
+        parts = [grams(squashed, K) for squashed, _ in map(_squash, texts) if len(squashed) >= K]
         return Index(self.documents, self.hashes, self.owners, np.unique(np.concatenate(parts)) if parts else _NONE)
 
     def find(self, passages: Sequence[Passage]) -> tuple[Hit, ...]:
@@ -136,9 +135,17 @@ class Index:
         return tuple(hit for passage, layer in layers for hit in self._find(passage.name, layer))
 
     def _shared(self, mine: Hashes) -> Hashes:
-        """Those of these fingerprints that count and that a document has."""
-        near = np.minimum(np.searchsorted(self.hashes, mine), len(self.hashes) - 1)
-        return np.setdiff1d(mine[self.hashes[near] == mine], self.ignored, assume_unique=True)
+        """Those of these fingerprints that count and that a document has, in ascending order, each once."""
+        known = among(mine, self.hashes, *self._buckets)
+        return np.setdiff1d(np.unique(known), self.ignored, assume_unique=True) if len(known) else known
+
+    @cached_property
+    def _buckets(self) -> tuple[NDArray[np.uint32], int]:
+        """Where among the hashes those begin that have the same upper bits, a few each, and how many bits are below.
+        (Binary search would touch ten times the memory.)"""
+        bits = max(1, (len(self.hashes) // 4).bit_length())
+        heads = self.hashes >> np.uint64(64 - bits)
+        return np.searchsorted(heads, np.arange((1 << bits) + 1, dtype=np.uint64)).astype(np.uint32), 64 - bits
 
     def _find(self, passage: str, layer: Layer) -> Iterable[Hit]:
         squashed, places = _squash(layer.text)
@@ -186,9 +193,10 @@ class Index:
         place = _HEAD.size + names
         return cls(
             tuple(json.loads(body[_HEAD.size : place])),
-            np.frombuffer(body, "<u8", hashes, place),
-            np.frombuffer(body, "<u4", hashes, place + 8 * hashes),
-            np.frombuffer(body, "<u8", ignored, place + 12 * hashes),
+            # Copies, as numbers lie in memory: where the names end is no place for them.
+            np.frombuffer(body, "<u8", hashes, place).astype(np.uint64),
+            np.frombuffer(body, "<u4", hashes, place + 8 * hashes).astype(np.uint32),
+            np.frombuffer(body, "<u8", ignored, place + 12 * hashes).astype(np.uint64),
         )
 
 
@@ -199,24 +207,9 @@ def _squash(text: str) -> tuple[Codes, Places | None]:
     return bones(fold(text))[0], None
 
 
-def _grams(squashed: Codes) -> Hashes:
-    """The hash of every gram of K characters: a polynomial modulo 2^64, its bits then mixed.
-
-    Doubled four times it is that of 16 characters, and three of those side by side are K.
-    """
-    value = _mixed(squashed.astype(np.uint64) + _BASE)
-    factor, width = int(_BASE), 1
-    while width < K // 3:
-        value = value[:-width] * np.uint64(factor) + value[width:]
-        factor, width = factor * factor & 0xFFFFFFFFFFFFFFFF, width * 2
-    by = np.uint64(factor)
-    return _mixed((value[: -2 * width] * by + value[width:-width]) * by + value[2 * width :])
-
-
 def _winnowed(squashed: Codes) -> Hashes:
-    """The fingerprints of a text, in ascending order, each once; of one with fewer than K characters, none."""
-    parts = [_winnow(_grams(piece)) for _, piece in _pieces(squashed)]
-    return np.unique(np.concatenate(parts)) if parts else _NONE
+    """The fingerprints of a text as they come; of one with fewer than K characters, none."""
+    return np.concatenate([_NONE, *(winnow(grams(piece, K), W) for _, piece in _pieces(squashed))])
 
 
 def _pieces(squashed: Codes) -> Iterator[tuple[int, Codes]]:
@@ -232,24 +225,5 @@ def _first(squashed: Codes, hashes: Hashes) -> int:
     return next(
         start + int(found[0])
         for start, piece in _pieces(squashed)
-        if len(found := np.flatnonzero(np.isin(_grams(piece), hashes)))
+        if len(found := np.flatnonzero(np.isin(grams(piece, K), hashes)))
     )
-
-
-def _winnow(grams: Hashes) -> Hashes:
-    """The least hash of every window of W grams; a text too short for a window has one of all it has."""
-    if len(grams) < W:
-        return np.sort(grams)[:1]
-    least, width = grams, 1
-    while width < W:
-        least = np.minimum(least[:-width], least[width:])
-        width *= 2
-    # Neighbouring windows mostly have the same least gram: most repetitions go before anything is sorted.
-    return least[np.flatnonzero(np.append(True, least[1:] != least[:-1]))]
-
-
-def _mixed(value: Hashes) -> Hashes:
-    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every bit of a hash depends on every bit before."""
-    value = (value ^ (value >> np.uint64(30))) * _MIX[0]
-    value = (value ^ (value >> np.uint64(27))) * _MIX[1]
-    return value ^ (value >> np.uint64(31))

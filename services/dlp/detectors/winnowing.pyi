@@ -1,4 +1,4 @@
-"""The two loops of winnowing (fingerprints.py): the hash of every gram of a text, and the least of every window."""
+"""The loops of winnowing (fingerprints.py): the hash of every gram, the least of every window, those that are known."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,4 +14,14 @@ def grams(codes: NDArray[np.uint8] | NDArray[np.uint32], width: int) -> NDArray[
 def winnow(hashes: NDArray[np.uint64], window: int) -> NDArray[np.uint64]:
     """The least hash of every `window` neighbouring ones, in their order, neighbours that are the same once; of fewer
     than a window, the least of all. ValueError: a window below 1.
+    """
+
+def among(
+    hashes: NDArray[np.uint64], ordered: NDArray[np.uint64], starts: NDArray[np.uint32], shift: int
+) -> NDArray[np.uint64]:
+    """Those of `hashes` that are also in `ordered`, as they come.
+
+    `starts` says for each value of a hash shifted right by `shift` bits where in `ordered` those that have it begin; at
+    its end stands the size of `ordered`. ValueError: a shift below 0 or above 63; IndexError: one too small for
+    `starts`, or places that `ordered` does not have.
     """

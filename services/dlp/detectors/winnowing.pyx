@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=True, wraparound=False, cdivision=True, initializedcheck=False, embedsignature=False, freethreading_compatible=False
-"""The two loops of winnowing (fingerprints.py): the hash of every gram of a text, and the least of every window."""
+"""The loops of winnowing (fingerprints.py): the hash of every gram, the least of every window, those that are known."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -60,3 +60,20 @@ def winnow(const uint64_t[::1] hashes, Py_ssize_t window):
                 found[count] = hashes[least]
                 count += 1
     return kept[:count]
+
+
+def among(const uint64_t[::1] hashes, const uint64_t[::1] ordered, const uint32_t[::1] starts, int shift):
+    if not 0 <= shift < 64:
+        raise ValueError(f"a hash of 64 bits cannot be shifted by {shift}")
+    known = np.empty(hashes.shape[0], np.uint64)
+    cdef uint64_t[::1] found = known
+    cdef Py_ssize_t count = 0, bucket, place, other
+    with nogil:
+        for place in range(hashes.shape[0]):
+            bucket = <Py_ssize_t> (hashes[place] >> shift)
+            for other in range(starts[bucket], starts[bucket + 1]):
+                if ordered[other] == hashes[place]:
+                    found[count] = hashes[place]
+                    count += 1
+                    break
+    return known[:count]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.dlp.detectors.winnowing import grams, winnow
+from services.dlp.detectors.winnowing import among, grams, winnow
 
 WHOLE = (1 << 64) - 1
 
@@ -54,6 +54,26 @@ def test_of_every_window_the_least_hash_is_kept_and_neighbours_once(values: list
 def test_a_text_has_the_fingerprints_it_always_had() -> None:
     text = np.frombuffer(b"theindexesofyesterdayfindthecopiesoftomorrowaslongasnohashchanges", np.uint8)
     assert winnow(grams(text, 48), 16).tolist() == [1825197616692639769, 1698984459551714236]
+
+
+@given(hashes, hashes, st.integers(1, 9))
+@example([], [], 1)
+@example([0, WHOLE, WHOLE], [0, 0, WHOLE], 1)
+def test_a_hash_is_known_where_it_is_among_the_others(values: list[int], others: list[int], bits: int) -> None:
+    shift, ordered = 64 - bits, sorted(others)
+    starts = [sum(one >> shift < bucket for one in ordered) for bucket in range((1 << bits) + 1)]
+    known = among(np.array(values, np.uint64), np.array(ordered, np.uint64), np.array(starts, np.uint32), shift)
+    assert known.tolist() == [value for value in values if value in others]
+
+
+def test_places_that_are_not_there_are_an_error() -> None:
+    one, none = np.array([WHOLE], np.uint64), np.zeros(0, np.uint64)
+    with pytest.raises(IndexError):
+        among(one, one, np.zeros(2, np.uint32), 63)
+    with pytest.raises(IndexError):
+        among(one, none, np.array([0, 0, 1], np.uint32), 63)
+    with pytest.raises(ValueError, match="64 bits"):
+        among(one, one, np.zeros(3, np.uint32), 64)
 
 
 @pytest.mark.parametrize("size", [0, -1])
