@@ -18,6 +18,8 @@ from services.dlp.findings import Hit
 
 MAX_HITS = 1000
 MAX_DEPTH = 3
+MAX_FILES = 1000
+MAX_ALL = 1 << 27
 
 # The test file of the European Institute for Computer Antivirus Research, by the digest of its 68 bytes, so that
 # no scanner takes this source for it.
@@ -61,17 +63,25 @@ def _hits(name: str, media_type: str, data: bytes, depth: int) -> Iterator[Hit]:
     claimed = BY_EXTENSION.get(types.extension(name)) or BY_MEDIA_TYPE.get(media_type.lower())
     if claimed and kind.name not in ("html", "svg") and claimed.name in ("html", "svg"):
         yield from pages.look(claimed, data)
-    if depth < MAX_DEPTH and kind.name in _HOLDERS:
-        for where, inner_name, inner in _HOLDERS[kind.name](data):
-            for hit in _hits(inner_name, "", inner, depth + 1):
-                yield Hit(
-                    hit.detector,
-                    hit.rule,
-                    f"{where} ! {hit.where}" if hit.where else where,
-                    hit.count,
-                    hit.sample,
-                    hit.score,
-                )
+    if kind.name in _HOLDERS:
+        yield from _within(_HOLDERS[kind.name](data), depth + 1)
+
+
+def _within(files: Iterator[office.Held | Hit], depth: int) -> Iterator[Hit]:
+    """Hits for files in a file: at most 1,000 of them, 128 MB in all, and three deep."""
+    room = MAX_ALL
+    for number, held in enumerate(files):
+        if isinstance(held, Hit):
+            yield held
+            continue
+        where, name, inner = held
+        room -= len(inner)
+        bounds = {"too-deep": depth > MAX_DEPTH, "too-many": number >= MAX_FILES, "too-big": room < 0}
+        if rule := next((rule for rule, beyond in bounds.items() if beyond), ""):
+            yield Hit("unscannable", rule, where)
+            return
+        for hit in _hits(name, "", inner, depth):
+            yield replace(hit, where=f"{where} ! {hit.where}" if hit.where else where)
 
 
 def _by_family(name: str, media_type: str, kind: Kind) -> Iterator[Hit]:
@@ -115,7 +125,7 @@ _LOOKS: dict[str, Callable[[Kind, bytes], Iterator[Hit]]] = {
     "text": scripts.look,
     **dict.fromkeys(("html", "svg", "xml", "mhtml"), pages.look),
 }
-_HOLDERS: dict[str, Callable[[bytes], Iterator[tuple[str, str, bytes]]]] = {
+_HOLDERS: dict[str, Callable[[bytes], Iterator[office.Held | Hit]]] = {
     "onenote": office.files_in_onenote,
     "rtf": office.files_in_rtf,
     **dict.fromkeys(

@@ -12,9 +12,8 @@ from services.dlp.files import vba
 from services.dlp.files.compound import Compound
 from services.dlp.findings import Hit
 
-MAX_SOURCE = 1 << 18
 MAX_SOURCES = 1 << 21
-MAX_RECORDS = 20_000
+MAX_RECORDS = 1_000_000
 
 _PROOF = frozenset({"VBA", "_VBA_PROJECT", "_VBA_PROJECT_CUR"})
 # What runs without anybody asking for it: on opening, on closing, on the first paint of a control.
@@ -36,7 +35,9 @@ def look(compound: Compound) -> Iterator[Hit]:
     """Hits for the VBA project in a compound file, if there is one."""
     if not _PROOF & compound.names:
         return
-    text = "\n".join(sources(compound))
+    text = "\n".join(_sources(compound))
+    if len(text) >= MAX_SOURCES:
+        yield Hit("unscannable", "too-big", "macros")
     if not text or compound.exhausted or _AUTO.search(text):
         # Without a source only the compiled code is left, which runs as well: it counts as the worst it can be.
         yield Hit("danger", "macro-runs-by-itself" if text else "macro-without-source", "macros")
@@ -44,14 +45,11 @@ def look(compound: Compound) -> Iterator[Hit]:
         yield Hit("danger", "macro", "macros", score=0.9 if _REACHES_OUT.search(text) else 0.7)
 
 
-def sources(compound: Compound) -> Iterator[str]:
-    """The source of each module, at most 256 KB of each and 2 MB of all."""
+def _sources(compound: Compound) -> Iterator[str]:
+    """The source of each module, at most 2 MB of all."""
     left = MAX_SOURCES
     for entry in compound.streams():
-        if left <= 0:
-            return
-        data = compound.read(entry, MAX_SOURCE * 2)
-        source = vba.source(data, min(left, MAX_SOURCE))
+        source = vba.source(compound.read(entry, entry.size), left)
         left -= len(source)
         if source:
             yield source.decode("latin-1")
@@ -62,11 +60,12 @@ def look_at_workbook(compound: Compound) -> Iterator[Hit]:
     for entry in compound.streams():
         if entry.name not in ("Workbook", "Book"):
             continue
-        data = compound.read(entry, 1 << 22)
-        at = 0
-        for _ in range(MAX_RECORDS):
-            if at + 4 > len(data):
-                break
+        data = compound.read(entry, entry.size)
+        at = records = 0
+        while at + 4 <= len(data):
+            if (records := records + 1) > MAX_RECORDS:
+                yield Hit("unscannable", "too-many", "records")
+                return
             record = int.from_bytes(data[at : at + 2], "little")
             if record == 0x85 and data[at + 9 : at + 10] in (b"\x01", b"\x06"):
                 rule = "xlm-macro" if data[at + 9] == 1 else "macro"

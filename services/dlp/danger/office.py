@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
+from itertools import count
 
 from services.dlp.danger import macros
 from services.dlp.danger.parts import Package
 from services.dlp.files.compound import MAGIC, Compound
+from services.dlp.files.inflating import inflated
 from services.dlp.files.types import text_of
 from services.dlp.findings import Hit
 from services.dlp.tags import tags
 
-MAX_STREAM = 1 << 22
-MAX_FILES = 50
+Held = tuple[str, str, bytes]
+"""A file in a file: where, its name or "", its bytes."""
+
+MAX_OBJECT = 1 << 24
 # A file stored in a OneNote section begins with this (MS-ONESTORE section 2.6.13, FileDataStoreObject).
 _ONENOTE_FILE = bytes.fromhex("e716e3bd65261145a4c48d4d0b7a9eac")
 _HEX = b"0123456789abcdefABCDEF"
@@ -38,24 +41,21 @@ def look_at_compound(data: bytes) -> Iterator[Hit]:
         yield Hit("danger", "ole-object", "objects", score=0.6)
     for entry in compound.streams():
         if entry.name == "WordDocument":
-            text = compound.read(entry, MAX_STREAM).replace(b"\0", b"").upper()
+            text = compound.read(entry, len(data)).replace(b"\0", b"").upper()
             if b"DDEAUTO" in text or b"\x13 DDE " in text or b"\x13DDE " in text:
                 yield Hit("danger", "dde", "fields")
 
 
-def files_in_compound(data: bytes) -> Iterator[tuple[str, str, bytes]]:
-    """(where, name, bytes) of the files packed into a compound file as objects, at most 50."""
+def files_in_compound(data: bytes) -> Iterator[Held | Hit]:
+    """The files packed into a compound file as objects."""
     compound = Compound(data)
-    found = 0
+    numbers = count(1)
     for entry in compound.streams():
-        if entry.name.lower() == "\x01ole10native" and found < MAX_FILES:
-            found += 1
+        if entry.name.lower() == "\x01ole10native":
             name, inner = _packed(compound.read(entry, len(data)))
-            yield f"object {found}", name, inner
+            yield f"object {next(numbers)}", name, inner
         elif entry.name == "PowerPoint Document":
-            for inner in _objects_in_presentation(compound.read(entry, len(data))):
-                found += 1
-                yield f"object {found}", "", inner
+            yield from _objects_in_presentation(compound.read(entry, len(data)), numbers)
 
 
 def _packed(data: bytes) -> tuple[str, bytes]:
@@ -72,20 +72,16 @@ def _packed(data: bytes) -> tuple[str, bytes]:
     return name.decode("latin-1"), rest[12 + length : 12 + length + size]
 
 
-def _objects_in_presentation(data: bytes) -> Iterator[bytes]:
+def _objects_in_presentation(data: bytes, numbers: Iterator[int]) -> Iterator[Held | Hit]:
     """The compressed storages (macros, objects) of a ppt (MS-PPT section 2.10.34, ExOleObjStgCompressedAtom)."""
-    at = 0
-    for _ in range(MAX_FILES):
-        at = data.find(b"\x10\0\x11\x10", at)
-        if at < 0:
-            return
-        try:
-            inner = zlib.decompressobj().decompress(data[at + 12 :], MAX_STREAM)
-        except zlib.error:
-            inner = b""
+    at = -1
+    while (at := data.find(b"\x10\0\x11\x10", at + 1)) >= 0:
+        inner = inflated(data, at + 12, MAX_OBJECT)
         if inner.startswith(MAGIC):
-            yield inner
-        at += 4
+            where = f"object {next(numbers)}"
+            yield where, "", inner
+            if len(inner) >= MAX_OBJECT:
+                yield Hit("unscannable", "too-big", where)
 
 
 def look_at_package(data: bytes) -> Iterator[Hit]:
@@ -103,20 +99,23 @@ def look_at_package(data: bytes) -> Iterator[Hit]:
             yield from _relationships(name, text_of(package.read(name)))
         elif lowered.endswith(".xml") and not lowered.startswith(_TABLES):
             yield from _fields(name, package.read(name))
+    yield from _unread(package)
+
+
+def files_in_package(data: bytes) -> Iterator[Held | Hit]:
+    """The compound files among the members, whatever they are called, and what is embedded."""
+    package = Package(data)
+    for name in package.names:
+        if "/embeddings/" in name.lower() or package.read(name, 8) == MAGIC:
+            yield name[:200], name, package.read(name)
+    yield from _unread(package)
+
+
+def _unread(package: Package) -> Iterator[Hit]:
     if package.exhausted:
         yield Hit("unscannable", "too-big", "parts of the document")
-
-
-def files_in_package(data: bytes) -> Iterator[tuple[str, str, bytes]]:
-    """The compound files among the members, whatever they are called, and what is embedded: at most 50."""
-    package = Package(data)
-    found = 0
-    for name in package.names:
-        if found >= MAX_FILES:
-            return
-        if "/embeddings/" in name.lower() or package.read(name, 8) == MAGIC:
-            found += 1
-            yield name[:200], name, package.read(name)
+    if package.damaged:
+        yield Hit("unscannable", "damaged", "parts of the document")
 
 
 def _relationships(name: str, text: str) -> Iterator[Hit]:
@@ -151,8 +150,11 @@ def _fields(name: str, data: bytes) -> Iterator[Hit]:
         at = end
     at = 0
     while (at := data.find(b"fldSimple", at)) >= 0:
-        pieces.append(b" " + data[at : at + 512].partition(b">")[0].replace(b'"', b" "))
-        at += 9
+        end = data.find(b">", at)
+        if end < 0:
+            break
+        pieces.append(data[at:end].replace(b'"', b" ").replace(b"'", b" "))
+        at = end
     code = b" " + b"".join(pieces).upper()
     if b"DDEAUTO" in code or b" DDE " in code:
         yield Hit("danger", "dde", name[:200])
@@ -167,19 +169,16 @@ def look_at_rtf(data: bytes) -> Iterator[Hit]:
         yield Hit("danger", "ole-object", "objects", objects, score=1.0 if acts else 0.6)
     if b"ddeauto" in lowered or b"{\\*\\fldinst dde " in lowered:
         yield Hit("danger", "dde", "fields")
-    at = lowered.find(b"\\*\\template")
-    if at >= 0 and lowered[at + 11 : at + 64].strip(b" {").startswith((b"http", b"\\\\", b"\\u-")):
+    templates = (after[:64].strip(b" {") for after in lowered.split(b"\\*\\template")[1:])
+    if any(template.startswith((b"http", b"\\\\", b"\\u-")) for template in templates):
         yield Hit("danger", "external-attachedtemplate", "template")
 
 
-def files_in_rtf(data: bytes) -> Iterator[tuple[str, str, bytes]]:
-    """The compound files and packages that rich text carries in hexadecimal, at most 50."""
-    lowered, at = data.lower(), 0
-    for number in range(1, MAX_FILES + 1):
-        at = lowered.find(b"\\objdata", at)
-        if at < 0:
-            return
-        at += 8
+def files_in_rtf(data: bytes) -> Iterator[Held]:
+    """The compound files and packages that rich text carries in hexadecimal."""
+    lowered, at, numbers = data.lower(), 0, count(1)
+    while (at := lowered.find(b"\\objdata", at)) >= 0:
+        number, at = next(numbers), at + 8
         following = lowered.find(b"\\objdata", at)
         digits = data[at : following if following >= 0 else len(data)].translate(None, _NOT_HEX)
         raw = bytes.fromhex(digits[: len(digits) // 2 * 2].decode())
@@ -197,13 +196,10 @@ def look_at_onenote(data: bytes) -> Iterator[Hit]:
         yield Hit("danger", "embedded-file", "section", files, score=0.4)
 
 
-def files_in_onenote(data: bytes) -> Iterator[tuple[str, str, bytes]]:
-    """The files stored in a OneNote section, at most 50; their names stand elsewhere, their bytes suffice."""
-    at = 0
-    for number in range(1, MAX_FILES + 1):
-        at = data.find(_ONENOTE_FILE, at)
-        if at < 0:
-            return
+def files_in_onenote(data: bytes) -> Iterator[Held]:
+    """The files stored in a OneNote section; their names stand elsewhere, their bytes suffice."""
+    at, numbers = 0, count(1)
+    while (at := data.find(_ONENOTE_FILE, at)) >= 0:
         length = int.from_bytes(data[at + 16 : at + 24], "little")
-        yield f"file {number}", "", data[at + 36 : at + 36 + length]
+        yield f"file {next(numbers)}", "", data[at + 36 : at + 36 + length]
         at += 36

@@ -39,6 +39,8 @@ _SCORES = {
 
 def look(kind: Kind, data: bytes) -> Iterator[Hit]:
     """Hits for the active parts of a page of `kind`, of which at most the first 8 MB are read."""
+    if len(data) > MAX_PAGE:
+        yield Hit("unscannable", "too-big", "page")
     text = text_of(data[:MAX_PAGE])
     if kind.name == "svg":
         if found := sum(1 for tag in tags(text) if _acts_in_svg(tag)):

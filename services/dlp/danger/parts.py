@@ -26,12 +26,14 @@ _DAMAGED = (
 class Package:
     """A zip file whose members are read at most 16 MB each and 64 MB in all; what cannot be read reads as empty.
 
-    `exhausted` says that something was left unread for the bounds, and that no hit proves nothing.
+    `exhausted` says that something was left unread for the bounds, `damaged` that something could not be read: then no
+    hit proves nothing.
     """
 
     def __init__(self, data: bytes) -> None:
         self._left = MAX_ALL
         self.exhausted = False
+        self.damaged = False
         self._zip: zipfile.ZipFile | None = None
         self.names: tuple[str, ...] = ()
         try:
@@ -39,7 +41,7 @@ class Package:
             self.names = tuple(info.filename for info in self._zip.infolist()[:MAX_MEMBERS])
             self.exhausted = len(self._zip.infolist()) > MAX_MEMBERS
         except _DAMAGED:
-            return
+            self.damaged = True
 
     def read(self, name: str, limit: int = MAX_PART) -> bytes:
         """At most `limit` bytes of a member; up to the fault where it is damaged."""
@@ -52,7 +54,7 @@ class Package:
                         pieces.append(piece)
                         got += len(piece)
         except _DAMAGED:
-            pass
+            self.damaged = True
         self._left -= got
         self.exhausted = self.exhausted or self._left <= 0 or got == MAX_PART
         return b"".join(pieces)

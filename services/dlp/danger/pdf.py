@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import zlib
 from collections.abc import Iterator
 
+from services.dlp.files.inflating import inflated
 from services.dlp.files.kinds import BY_EXTENSION, DANGEROUS
 from services.dlp.files.types import extension
 from services.dlp.findings import Hit
@@ -60,33 +60,40 @@ def look(data: bytes) -> Iterator[Hit]:
 def _objects(data: bytes) -> tuple[bytes, bytes]:
     """(all that stands outside streams, the objects that stand compressed within)."""
     outside, packed, position, room = [], [], 0, MAX_INFLATED
-    while (at := data.find(b"stream", position)) >= 0:
-        head = data[position:at]
-        outside.append(head)
-        end = data.find(b"endstream", at + 6)
-        end = len(data) if end < 0 else end
-        dictionary = _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), head[-2048:])
-        dictionary = dictionary[max(dictionary.rfind(b" obj"), 0) :]
-        if b"/ObjStm" in dictionary and room > 0:
-            inflated = _unpack(data[at + 6 : end], dictionary, room)
-            room -= len(inflated)
-            packed.append(inflated)
+    while (end := data.find(b"endstream", position)) >= 0:
+        # The word may stand before, in a comment, and in the stream itself: what begins at any of them is looked at.
+        start = position
+        while (at := data.find(b"stream", start, end)) >= 0:
+            dictionary = _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), data[start:at])
+            if b"/ObjStm" in dictionary[max(dictionary.rfind(b" obj"), 0) :] and room > 0:
+                packed.append(_unpack(data, at + 6, dictionary, room))
+                room -= len(packed[-1])
+            outside.append(data[start:at])
+            start = at + 6
         position = end + 9
     outside.append(data[position:])
     return b"\n".join(outside), b"\n".join(packed)
 
 
-def _unpack(stream: bytes, dictionary: bytes, limit: int) -> bytes:
-    """An object stream's objects; the filters that occur on one, in the order in which they are undone."""
-    body = stream.removeprefix(b"\r").removeprefix(b"\n")
+def _unpack(data: bytes, at: int, dictionary: bytes, limit: int) -> bytes:
+    """An object stream's objects; the filters that occur on one, in the order in which they are undone.
+
+    The data says itself where it ends, whatever its length is said to be and whatever words stand in it.
+    """
+    at += len(data[at : at + 2]) - len(data[at : at + 2].lstrip(b"\r\n"))
     try:
         if b"/ASCIIHexDecode" in dictionary or b"/AHx" in dictionary:
-            digits = body.partition(b">")[0].translate(None, b" \t\r\n\f\0")
-            body = bytes.fromhex(digits[: len(digits) // 2 * 2].decode("ascii"))
+            digits = _until(data, at, b">").translate(None, b" \t\r\n\f\0")
+            data, at = bytes.fromhex(digits[: len(digits) // 2 * 2].decode("ascii")), 0
         elif b"/ASCII85Decode" in dictionary or b"/A85" in dictionary:
-            body = base64.a85decode(body.partition(b"~>")[0].strip())
+            data, at = base64.a85decode(_until(data, at, b"~>").strip()), 0
         if b"/FlateDecode" in dictionary or b"/Fl" in dictionary:
-            return zlib.decompressobj().decompress(body, limit)
-    except (zlib.error, ValueError, binascii.Error):
+            return inflated(data, at, limit)
+    except (ValueError, binascii.Error):
         return b""
-    return body[:limit]
+    return _until(data, at, b"endstream")[:limit]
+
+
+def _until(data: bytes, at: int, mark: bytes) -> bytes:
+    end = data.find(mark, at)
+    return data[at : end if end >= 0 else len(data)]

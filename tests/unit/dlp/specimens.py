@@ -64,6 +64,15 @@ def locked(data: bytes) -> bytes:
     return data
 
 
+def damaged(data: bytes) -> bytes:
+    """A zip file whose members are not what their checksums say, by one bit of each (APPNOTE 4.3.12)."""
+    at = data.find(b"PK\x01\x02")
+    while at >= 0:
+        data = data[: at + 16] + bytes([data[at + 16] ^ 1]) + data[at + 17 :]
+        at = data.find(b"PK\x01\x02", at + 4)
+    return data
+
+
 def docx(extra: dict[str, bytes] | None = None, document: bytes = b"<w:document/>", folder: str = "word") -> bytes:
     members = {"[Content_Types].xml": b"<Types/>", "_rels/.rels": b"<Relationships/>"}
     return zipped(members | {f"{folder}/document.xml": document} | (extra or {}))
@@ -107,10 +116,12 @@ def compound(streams: dict[str, bytes], clsid: bytes = bytes(16)) -> bytes:
     directory = place(b"".join([root, *entries]))
     mini = place(struct.pack(f"<{len(small_table)}I", *small_table)) if small_table else 0xFFFFFFFE
     own = len(sectors)
-    table += [0xFFFFFFFD]
-    sectors.append(struct.pack(f"<{len(table)}I", *table).ljust(512, b"\xff"))
+    count = -(-len(table) // 127)
+    table += [0xFFFFFFFD] * count
+    sectors.append(struct.pack(f"<{len(table)}I", *table).ljust(512 * count, b"\xff"))
     header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
-    header += struct.pack("<IIIIIIIIII", 0, 1, directory, 0, 4096, mini, 1, 0xFFFFFFFE, 0, own)
+    header += struct.pack("<IIIIIIIII", 0, 1, directory, 0, 4096, mini, 1, 0xFFFFFFFE, 0)
+    header += struct.pack(f"<{count}I", *range(own, own + count))
     return header.ljust(512, b"\xff") + b"".join(sectors)
 
 
@@ -137,10 +148,12 @@ def package(name: str, data: bytes) -> bytes:
     return struct.pack("<I", len(body)) + body
 
 
-def workbook(sheet_type: int) -> bytes:
+def workbook(sheet_type: int, before: int = 0) -> bytes:
+    """With so many empty records before its one sheet."""
     name = b"Sheet1"
     sheet = struct.pack("<IBB", 64, 0, sheet_type) + bytes([len(name), 0]) + name
-    records = struct.pack("<HH", 0x809, 4) + b"\0\x06\x05\0" + struct.pack("<HH", 0x85, len(sheet)) + sheet
+    records = struct.pack("<HH", 0x809, 4) + b"\0\x06\x05\0" + bytes(4) * before
+    records += struct.pack("<HH", 0x85, len(sheet)) + sheet
     return compound({"Workbook": (records + struct.pack("<HH", 10, 0)).ljust(5000, b"\0")})
 
 

@@ -15,6 +15,18 @@ from tests.unit.dlp import specimens
 from tests.unit.dlp.specimens import HARMLESS, RUNS_BY_ITSELF, docx, macros, pdf, relationships, zipped
 
 
+def stored(data: bytes) -> bytes:
+    """Deflated without being made smaller: it stands there as it is."""
+    return zlib.compress(data, 0)
+
+
+def presentation(inner: bytes) -> bytes:
+    """A presentation keeps its macros and objects compressed (MS-PPT section 2.10.34)."""
+    packed = zlib.compress(inner)
+    record = b"\x10\0\x11\x10" + struct.pack("<II", len(packed) + 4, len(inner)) + packed
+    return specimens.compound({"PowerPoint Document": (bytes(100) + record).ljust(5000, b"\0")})
+
+
 def found(data: bytes, name: str = "", media_type: str = "") -> dict[str, float]:
     return {hit.rule: hit.score for hit in examine(name, media_type, data) if hit.detector == "danger"}
 
@@ -132,11 +144,7 @@ def test_a_macro_in_a_file_that_was_cut_off_is_still_seen() -> None:
 
 
 def test_a_presentation_keeps_its_macros_compressed() -> None:
-    inner = macros(RUNS_BY_ITSELF)
-    packed = zlib.compress(inner)
-    record = b"\x10\0\x11\x10" + struct.pack("<II", len(packed) + 4, len(inner)) + packed
-    data = specimens.compound({"PowerPoint Document": (bytes(100) + record).ljust(5000, b"\0")})
-    assert found(data)["macro-runs-by-itself"] == 1.0
+    assert found(presentation(macros(RUNS_BY_ITSELF)))["macro-runs-by-itself"] == 1.0
 
 
 def test_compression_follows_the_example_of_the_specification() -> None:
@@ -310,6 +318,56 @@ def test_parts_too_big_to_read_are_said_to_be_unread() -> None:
 def test_object_streams_too_big_to_read_are_said_to_be_unread() -> None:
     hits = examine("", "", pdf(packed=zlib.compress(b" " * (17 << 20))))
     assert [(hit.detector, hit.rule) for hit in hits] == [("unscannable", "too-big")]
+
+
+FILLER = b"' and more of the same\r\n" * 200_000
+"""Nearly five megabytes."""
+
+
+@pytest.mark.parametrize(
+    ("data", "rule"),
+    [
+        (specimens.compound({"WordDocument": FILLER + b"\x13 DDEAUTO c:\\x \x15"}), "dde"),
+        (specimens.compound({"_VBA_PROJECT": b"x", "a": FILLER[: 1 << 20] + specimens.vba(RUNS_BY_ITSELF)}), "macro-"),
+        (specimens.compound({"_VBA_PROJECT": b"x", "a": specimens.vba("'\r\n" * 99_999 + RUNS_BY_ITSELF)}), "macro-"),
+        (specimens.workbook(1, before=30_000), "xlm-macro"),
+        (FILLER + b"powershell -enc AAAA\n", "script-like-text"),
+        (docx(document=b"<w:fldSimple w:rsid='" + bytes(600) + b"' w:instr='DDE cmd x'>"), "dde"),
+        (b"{\\rtf1{\\*\\template C:\\\\x}{\\*\\template http://host/x}}", "external-attachedtemplate"),
+        (pdf(packed=zlib.compress(b"<</S /Launch>>"), filters=b" " * 3000 + b"/FlateDecode"), "pdf-launch"),
+        (pdf(b"% stream\n5 0 obj\n<< /S /Launch >>\nendobj\n", packed=zlib.compress(b"<<>>")), "pdf-launch"),
+        (pdf(packed=stored(b"endstream <</S /Launch>>")), "pdf-launch"),
+    ],
+)
+def test_what_acts_is_found_however_much_stands_before_it(data: bytes, rule: str) -> None:
+    assert any(name.startswith(rule) for name in found(data))
+
+
+def test_a_command_far_down_a_table_is_found() -> None:
+    assert found(b"a,b\n" * 300_000 + b"c,=cmd|'/c calc'!A0\n", "sales.csv") == {"dde": 1.0}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<html>" + b"<p>hello</p>" * 800_000,
+        specimens.compound({"_VBA_PROJECT": b"x", "a": specimens.vba("'" + "x" * (3 << 20))}),
+        docx({f"word/embeddings/{n}.bin": specimens.compound({"a": bytes(4000)}) for n in range(1001)}),
+        docx({f"word/embeddings/{n}.bin": bytes(15 << 20) for n in range(6)}),
+        specimens.damaged(docx({"word/settings.xml": b"<w:settings>" + bytes(range(256)) + b"</w:settings>"})),
+        presentation(macros(HARMLESS) + bytes(20 << 20)),
+    ],
+    ids=["page", "macros", "files", "sizes", "damage", "object"],
+)
+def test_what_is_too_big_or_too_much_to_be_looked_at_is_said_to_be_unread(data: bytes) -> None:
+    assert {hit.score for hit in examine("", "", data) if hit.detector == "unscannable"} == {1.0}
+
+
+def test_files_in_files_in_files_are_not_passed_over() -> None:
+    data = b"hello"
+    for _ in range(6):
+        data = docx({"word/embeddings/object.docx": data})
+    assert [hit.rule for hit in examine("", "", data)] == ["too-deep"]
 
 
 def test_a_compound_file_gives_back_what_was_put_in() -> None:

@@ -1,0 +1,17 @@
+"""Undoes deflate where only the beginning of a stream is known, bounded, and without a copy of all that follows."""
+
+import zlib
+
+_FEED = 1 << 16
+
+
+def inflated(data: bytes, at: int, limit: int) -> bytes:
+    """At most `limit` (at least 1) bytes of what a zlib stream (RFC 1950) at `at` holds; up to the fault if damaged."""
+    stream, got = zlib.decompressobj(), bytearray()
+    try:
+        while at < len(data) and not stream.eof and len(got) < limit:
+            got += stream.decompress(data[at : at + _FEED], limit - len(got))
+            at += _FEED
+    except zlib.error:
+        pass
+    return bytes(got)
