@@ -11,11 +11,14 @@ from services.dlp.charsets import decode
 from services.dlp.extraction.pictures import SEEN, read_riff
 from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
 from services.dlp.extraction.texts import likely, runs
+from services.dlp.files.recordings import is_laid_out
+from services.dlp.files.types import kind_of
 
 
 def read_recording(data: bytes, budget: Budget) -> Iterator[Piece]:
     """The tags as the format defines them; and, since there are formats and fields that nobody reads, all long runs."""
-    yield Trouble("recording", score=SEEN)
+    sound = is_laid_out(kind_of("", "", data).name, data)
+    yield Trouble("recording", score=SEEN) if sound else Trouble("unknown")
     budget.check()
     if data.startswith(b"RIFF"):
         yield from read_riff(data)

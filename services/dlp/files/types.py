@@ -5,6 +5,7 @@ The table of `kinds` and a few checks of structure decide. Everything here is li
 
 from __future__ import annotations
 
+import re
 import struct
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -28,6 +29,12 @@ MAX_MEMBERS = 20_000
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1a\x1b")) + b"\x7f"
 _MOST_CONTROLS = 0.02
 """A share of control characters beyond which bytes are no text. Packed or encrypted bytes have a tenth."""
+_PIECE = 1024
+_MOST_IN_PIECE = 0.06
+_VISIBLY = _CONTROLS.replace(b"\0", b"")
+"""A log that was not closed has zeros in it, a kilobyte and more, and is a text all the same."""
+_NO_TEXT = re.compile(f"[{re.escape(_CONTROLS.decode())}\ue000-\uf8ff\ufffd]")
+"""Also characters of nobody, and what is no character: bytes of any kind read as UTF-16 have an eighth of them."""
 _LOOK = 4096
 _BOMS = (
     (b"\xff\xfe\x00\x00", "utf-32-le"),
@@ -122,7 +129,8 @@ def is_text(data: bytes) -> bool:
     """Whether the bytes are text, in any Unicode form or an 8-bit one: hardly any control in them."""
     codec, mark = _codec(data)
     if codec:
-        return _few_controls(decode(data[mark:], codec).encode("utf-8", "replace"))
+        text = decode(data[mark:], codec)
+        return sum(1 for _ in _NO_TEXT.finditer(text)) <= _MOST_CONTROLS * len(text)
     return b"\0" not in data[:_LOOK] and _few_controls(data)
 
 
@@ -146,7 +154,14 @@ def _codec(data: bytes) -> tuple[str, int]:
 
 
 def _few_controls(data: bytes) -> bool:
-    return len(data) - len(data.translate(None, _CONTROLS)) <= _MOST_CONTROLS * len(data)
+    """In all, and in every kilobyte: what was put behind a long text is no text."""
+    left = len(data) - len(data.translate(None, _CONTROLS))
+    if left > _MOST_CONTROLS * len(data):
+        return False
+    if left <= _MOST_IN_PIECE * _PIECE:
+        return True
+    pieces = (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
+    return all(len(piece) - len(piece.translate(None, _VISIBLY)) <= _MOST_IN_PIECE * _PIECE for piece in pieces)
 
 
 def zip_end(data: bytes) -> int | None:
