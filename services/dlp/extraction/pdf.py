@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
+from itertools import count
 
 from pypdf import PageObject, PdfReader
 from pypdf.errors import PyPdfError
@@ -14,6 +15,7 @@ from pypdf.generic import (
     ArrayObject,
     ByteStringObject,
     ContentStream,
+    DecodedStreamObject,
     DictionaryObject,
     IndirectObject,
     PdfObject,
@@ -22,14 +24,18 @@ from pypdf.generic import (
 )
 
 from services.dlp.extraction.ocr import MAX_PIXELS, is_small, words_in
-from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
+from services.dlp.extraction.pieces import MEGABYTE, Budget, Inner, Piece, Text, Trouble
 from services.dlp.extraction.texts import plain, runs, unsaid
+from services.dlp.files.inflating import inflated
 from services.dlp.files.types import is_text, kind_of, text_of
 from services.dlp.message import WAITING
 
 _END = b"%%EOF"
 _INLINE = re.compile(rb"(?:^|\s)BI\s[^\x80-\xff]{1,400}?\sID\s")
 _REVISIONS = 50
+_STREAM = re.compile(rb"(?<!end)stream\r?\n")
+_STREAM_END = b"endstream"
+_LARGEST = 64 * MEGABYTE
 _FONTS = ("/FontFile", "/FontFile2", "/FontFile3")
 _STRUCTURE = ("/XRef", "/ObjStm")
 
@@ -42,11 +48,13 @@ def read_pdf(data: bytes, budget: Budget) -> Iterator[Piece]:
         yield Trouble("encrypted")
         return
     said = set()
-    for piece in _document(reader, budget):
+    streams: dict[bytes, int] = {}
+    for piece in _document(reader, streams, budget):
         if isinstance(piece, Text):
             said.add(piece.text)
         yield piece
-    yield from _revisions(data, said, budget)
+    yield from _revisions(data, said, streams, budget)
+    yield from _nameless(data, streams, reader, budget)
     tail = data[data.rfind(_END) + len(_END) :] if _END in data else b""
     if tail.strip(b"\x00\r\n \t"):
         yield Inner("data behind the document", tail)
@@ -54,7 +62,7 @@ def read_pdf(data: bytes, budget: Budget) -> Iterator[Piece]:
         yield Inner("data before the document", data[:start])
 
 
-def _revisions(data: bytes, said: set[str], budget: Budget) -> Iterator[Piece]:
+def _revisions(data: bytes, said: set[str], streams: dict[bytes, int], budget: Budget) -> Iterator[Piece]:
     """What the document said before it was changed: an incremental update leaves it in the file."""
     ends = [found.end() for found in re.finditer(re.escape(_END), data)][:-1]
     if len(ends) > _REVISIONS:
@@ -62,7 +70,7 @@ def _revisions(data: bytes, said: set[str], budget: Budget) -> Iterator[Piece]:
     for number, end in enumerate(ends[:_REVISIONS], 1):
         # A file made for fast viewing has such an end near its beginning, before it is a document.
         with contextlib.suppress(PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError):
-            for piece in _document(PdfReader(BytesIO(data[:end]), strict=False), budget):
+            for piece in _document(PdfReader(BytesIO(data[:end]), strict=False), streams, budget):
                 if isinstance(piece, Text) and piece.text not in said:
                     said.add(piece.text)
                     yield Text(f"revision {number}, {piece.name}", piece.text)
@@ -70,7 +78,47 @@ def _revisions(data: bytes, said: set[str], budget: Budget) -> Iterator[Piece]:
                     yield piece
 
 
-def _document(reader: PdfReader, budget: Budget) -> Iterator[Piece]:
+def _nameless(data: bytes, streams: dict[bytes, int], reader: PdfReader, budget: Budget) -> Iterator[Piece]:
+    """Streams that stand in the file and in no table of objects: no reader shows them, and anyone can take them out.
+
+    They are told from the `streams` that were read by their bytes, packed as they stand there.
+    """
+    position = 0
+    for number in count(1):
+        found = _STREAM.search(data, position)
+        if found is None:
+            break
+        budget.check()
+        at = found.end()
+        packed = _up_to_end(data[at : max(data.find(_STREAM_END, at), at)])
+        if packed in streams:
+            position = at + streams[packed]
+            continue
+        position = at
+        content = inflated(data, at, _LARGEST) or packed
+        budget.take(len(content))
+        name = f"stream {number}, in no table"
+        if len(content) >= _LARGEST:
+            yield Trouble("too-big", name)
+        if is_text(content) or kind_of("", "", content).name != "unknown":
+            yield Inner(name, content, part=True, expected=True)
+            if b"BT" in content:
+                stream = DecodedStreamObject()
+                stream.set_data(content)
+                with contextlib.suppress(PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+                    yield Text(f"{name}, drawn", unsaid(_drawn(stream, reader), (text_of(content),)))
+        else:
+            yield Text(name, plain(content))
+
+
+def _up_to_end(packed: bytes) -> bytes:
+    """A stream's bytes as far as who doesn't know its length sees them."""
+    return packed.partition(_STREAM_END)[0].rstrip(b"\r\n")
+
+
+def _document(reader: PdfReader, read: dict[bytes, int], budget: Budget) -> Iterator[Piece]:
+    """What a document says. The streams it has are added to `read`: their bytes as they stand in the file, to a word
+    that could be their end, and how many there are in all."""
     shown = []
     contents: set[int] = set()
     for number, page in enumerate(reader.pages, 1):
@@ -84,7 +132,7 @@ def _document(reader: PdfReader, budget: Budget) -> Iterator[Piece]:
     streams: list[tuple[int, StreamObject]] = []
     names: dict[int, str] = {}
     fonts: set[int] = set()
-    for number, found in _objects(reader):
+    for number, found in _objects(reader, read):
         budget.check()
         _strings(found, strings, names, fonts)
         if isinstance(found, StreamObject) and number not in contents:
@@ -151,13 +199,15 @@ def _picture(number: int, stream: StreamObject, budget: Budget) -> Iterator[Piec
             yield replace(piece, name=f"picture {number}, {piece.name}".rstrip(", "))
 
 
-def _objects(reader: PdfReader) -> Iterator[tuple[int, PdfObject]]:
+def _objects(reader: PdfReader, read: dict[bytes, int]) -> Iterator[tuple[int, PdfObject]]:
     numbers = {number for table in reader.xref.values() for number in table} | set(reader.xref_objStm)
     for number in sorted(numbers):
         found = None
         # One object that cannot be read is met in many files; what leads to text was read with the pages.
         with contextlib.suppress(PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError):
             found = reader.get_object(number)
+        if isinstance(found, StreamObject):
+            read[_up_to_end(found._data)] = len(found._data)
         if found is not None:
             yield number, found
     yield 0, reader.trailer

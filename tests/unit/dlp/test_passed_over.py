@@ -72,7 +72,23 @@ def pixels(stream: bytes) -> bytes:
 
 GIF = specimens.gif()
 WAVE = b"RIFF\xff\xff\0\0WAVEdata" + struct.pack("<I", len(SECRET)) + SECRET
+SHOWN = b"BT /F 12 Tf 9 9 Td [(the fal) -20 (con flies)] TJ ET"
+
+
+def nameless(stream: bytes, said: bytes = b"/Filter /FlateDecode") -> bytes:
+    """A document with an object before its table of objects, which does not name it."""
+    document = hiding.pdf()
+    at = document.rindex(b"xref\n", 0, document.rindex(b"startxref"))
+    stray = b"77 0 obj\n<< " + said + b" /Length %d >>\nstream\n" % len(stream) + stream + b"\nendstream\nendobj\n"
+    return document[:at] + stray + document[at:].replace(b"%d\n%%%%EOF" % at, b"%d\n%%%%EOF" % (at + len(stray)))
+
+
 PLACES = {
+    "pdf: a packed stream that no table names": nameless(zlib.compress(SECRET)),
+    "pdf: a page's content that no table names": nameless(zlib.compress(SHOWN)),
+    "pdf: a picture that no table names": nameless(hiding.jpeg(SECRET.decode()), b"/Filter /DCTDecode"),
+    "pdf: an archive that no table names": nameless(hiding.zipped({"x": SECRET}), b""),
+    "pdf: an archive that is said to be fonts, named by none": nameless(zlib.compress(hiding.zipped({"x": SECRET}))),
     "zip: a member whose directory entry says it is empty": packed(0),
     "zip: a member that is longer than its directory entry says": packed(4),
     "zip: a folder with a content": packed(name="folder/"),
@@ -110,6 +126,13 @@ def cms(content: bytes, rest: bytes) -> bytes:
 
 
 CERTIFICATES = b"\xa0\x82\x01\x04\x30\x82\x01\x00" + bytes(256)
+
+
+def test_a_document_says_once_what_it_says() -> None:
+    pages = {"pdf, text": "falconry", "pdf, a drawing no page shows": "falconry", "pdf, an attachment": "falconry"}
+    for place, word in pages.items():
+        name, data = hiding.PLACES[place](word)
+        assert sum(one.text.count(word) for one in read(data, name) if isinstance(one, Passage)) == 1
 
 
 def test_a_signature_is_no_trouble_and_what_only_looks_like_one_is() -> None:
