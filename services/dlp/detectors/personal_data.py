@@ -160,7 +160,7 @@ _PASSPORT = (
 
 EXPRESSIONS: tuple[Expression, ...] = (
     Expression(DETECTOR, "card", rf"\b(?:{_CARD})\b", _card, bulk=BULK),
-    Expression(DETECTOR, "card", rf"\b(?:{_LONG_CARD})\b", _card, bulk=BULK),
+    Expression(DETECTOR, "card", rf"\b(?:{_LONG_CARD})\b", _card, bulk=BULK, screen=rf"\b(?:{_CARD})\b"),
     Expression(
         DETECTOR,
         "iban",
@@ -170,7 +170,11 @@ EXPRESSIONS: tuple[Expression, ...] = (
     ),
     *(Expression(DETECTOR, kind.rule, kind.pattern, partial(_national, kind), bulk=BULK) for kind in KINDS),
     Expression(
-        DETECTOR, "passport-mrz", r"\b[A-Z0-9][A-Z0-9<]{8}\d[A-Z<]{3}\d{6}\d[MFX<]\d{6}\d[A-Z0-9<]{14}[\d<]\d", _mrz
+        DETECTOR,
+        "passport-mrz",
+        r"\b[A-Z0-9][A-Z0-9<]{8}\d[A-Z<]{3}\d{6}\d[MFX<]\d{6}\d[A-Z0-9<]{14}[\d<]\d",
+        _mrz,
+        screen=r"[A-Z<]{3}\d{7}[MFX<]\d{7}",
     ),
     Expression(
         DETECTOR,
@@ -202,6 +206,7 @@ EXPRESSIONS: tuple[Expression, ...] = (
         partial(_score, 0.1),
         bulk=BULK_ADDRESSES,
         bulk_score=0.8,
+        screen=r"(?i)[a-z0-9._%+\-]@[a-z0-9\-]",
     ),
     Expression(
         DETECTOR,
@@ -211,6 +216,8 @@ EXPRESSIONS: tuple[Expression, ...] = (
         bulk=BULK_ADDRESSES,
         bulk_score=0.8,
         most=MAX_HOSTS,
+        # Of the second kind an address has two colons side by side, or seven; a time has neither.
+        screen=r"(?i)\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-f]::[0-9a-f]|(?:[0-9a-f]{1,4}:){7}",
     ),
 )
 

@@ -1,6 +1,7 @@
 """Administrators' own expressions: linear or refused with a reason, and found with the built-in ones in one pass."""
 
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -132,6 +133,18 @@ def test_the_first_engine_passes_over_nothing_that_the_second_finds(text: str) -
 
 
 SAMPLES = [(e, Database([e])) for p in PATTERNS for e in compiled([OwnExpression("ours", p)])]
+
+
+@given(st.text(st.characters(exclude_categories=[]) | st.characters(categories=["Nd", "Zs", "Pd"]), max_size=50))
+def test_a_text_is_flattened_character_for_character(text: str) -> None:
+    for character, flat in zip(text, flatten(text), strict=True):
+        if character.isdecimal():
+            assert flat == str(unicodedata.decimal(character))
+        elif "\uff01" <= character <= "\uff5e":
+            assert flat == unicodedata.normalize("NFKC", character)
+        elif flat != character:
+            assert flat in " -sk"
+            assert character in "\u2212\u017f\u212a" or unicodedata.category(character) in ("Zs", "Pd")
 
 
 def test_one_database_has_the_built_in_rules_and_the_organisations() -> None:

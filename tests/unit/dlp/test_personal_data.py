@@ -3,6 +3,7 @@
 import random
 import time
 import uuid
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from stdnum import iban, luhn
 
 from services.dlp.detectors import personal_data
+from services.dlp.detectors.database import Database
 from services.dlp.findings import Hit
 from services.dlp.message import Passage
 
@@ -188,6 +190,31 @@ def test_a_passport_is_read_from_its_machine_readable_zone() -> None:
     line = "L898902C36UTO7408122F1204159ZE184226B<<<<<10"  # the specimen of ICAO Doc 9303 part 4
     assert "passport-mrz" in rules(f"P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\n{line}", 1)
     assert "passport-mrz" not in rules(line.replace("7408122", "7408123"))
+
+
+SCREENED = [expression for expression in personal_data.EXPRESSIONS if expression.screen]
+ALMOST = st.lists(
+    st.builds(str, st.ip_addresses())
+    | st.ip_addresses(v=6).map(lambda address: address.exploded)
+    | st.from_regex(r"([0-9a-f]{1,4}::?){1,9}[0-9a-f]{0,5}|(\d{1,3}\.){2,5}\d{1,3}", fullmatch=True)
+    | st.emails()
+    | st.from_regex(r"[a-z0-9.+ -]{1,5}@([a-z0-9-]{1,5}\.){0,3}[a-z0-9]{1,5}", fullmatch=True)
+    | CARDS.map(lambda number: " ".join(number[at : at + 4] for at in range(0, len(number), 4)))
+    | st.builds("{}-{}".format, CARDS, st.integers(0, 9999))
+    | st.sampled_from(["L898902C36UTO7408122F1204159ZE184226B<<<<<10", "7408122F1204159", "12:30:45", "std::a"])
+    | st.text(" .:-@<1aF", max_size=3),
+    max_size=6,
+).map("".join)
+
+
+@given(ALMOST)
+@settings(max_examples=300, deadline=None)
+def test_a_screen_passes_over_nothing_that_is_found_without(text: str) -> None:
+    passage = [Passage("body", text)]
+    assert SCREENS.find(passage) == NO_SCREENS.find(passage)
+
+
+SCREENS, NO_SCREENS = Database(SCREENED), Database([replace(one, screen="") for one in SCREENED])
 
 
 def test_invalid_addresses_and_numbers_score_nothing() -> None:
