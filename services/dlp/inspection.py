@@ -27,7 +27,7 @@ def inspect(
     rules: Rules,
     domains: Iterable[str],
     extract: Extract,
-    roles: Collection[str] = (),
+    roles: Collection[str] | None = (),
     reasoned: bool = False,
     now: datetime = UNTIMED,
     beside: Sequence[Passage | File] = (),

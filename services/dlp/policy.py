@@ -199,7 +199,7 @@ def decide(
     domains: Iterable[str],
     *,
     hits: Sequence[Hit] = (),
-    roles: Collection[str] = (),
+    roles: Collection[str] | None = (),
     size: int = 0,
     reasoned: bool = False,
     now: datetime = UNTIMED,

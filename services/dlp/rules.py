@@ -172,13 +172,16 @@ class RuleSet(BaseModel):
         return self
 
 
+_ASKS = Rule(name="ask", then="ask").strictness
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What the rules ask besides hits. `size` in bytes; `roles` of the sender, none for an unknown one; `reasoned`:
-    the sender says why the mail is sent; `now` in the organisation's time zone."""
+    """What the rules ask besides hits. `size` in bytes; `roles` of the sender, None where nobody can say which they
+    are; `reasoned`: the sender says why the mail is sent; `now` in the organisation's time zone."""
 
     sender: str
-    roles: Collection[str] = ()
+    roles: Collection[str] | None = ()
     size: int = 0
     reasoned: bool = False
     now: datetime = UNTIMED
@@ -282,7 +285,7 @@ def _first(
     """
     justified: Applied | None = None
     for rule, of in level:
-        if not _in_time(rule, circumstances.now) or not _general(rule.when, circumstances, recipients):
+        if not _in_time(rule, circumstances.now) or not _general(rule, circumstances, recipients):
             continue
         applied = _applied(rule, of, hits)
         if applied is None or applied.name in passed:
@@ -326,10 +329,13 @@ def _in_time(rule: Rule, now: datetime) -> bool:
     )
 
 
-def _general(when: When, circumstances: Circumstances, recipients: Recipients) -> bool:
+def _general(rule: Rule, circumstances: Circumstances, recipients: Recipients) -> bool:
+    when, roles = rule.when, circumstances.roles
+    # Whose roles nobody knows is stopped by a rule for any role, and let pass by none.
+    stops = rule.strictness >= _ASKS
     return (
         (not when.senders or not _both(circumstances.sender).isdisjoint(when.senders))
-        and (not when.roles or not set(when.roles).isdisjoint(circumstances.roles))
+        and (not when.roles or (stops if roles is None else not set(when.roles).isdisjoint(roles)))
         and (not when.recipients or recipients.kind in when.recipients)
         and (not when.to or not recipients.names.isdisjoint(when.to))
         and (when.larger_than is None or circumstances.size > when.larger_than)

@@ -175,12 +175,12 @@ class Filtering:
         waiting = tuple(r.to(State.READING) for r in record.recipients)
         return Advance(Stage.READING, "reading-pictures", (event,), recipients=waiting)
 
-    async def _roles(self, record: Record, rules: Rules) -> tuple[str, ...]:
-        """The sender's, where a rule asks for them."""
+    async def _roles(self, record: Record, rules: Rules) -> tuple[str, ...] | None:
+        """The sender's, where a rule asks for them; None of an account that is gone."""
         if record.account is None or not rules.ask_for_roles:
             return ()
         entry = await self._directory.account(record.account)
-        return entry.roles if entry is not None else ()
+        return entry.roles if entry is not None else None
 
     async def _decide(
         self,
@@ -188,7 +188,7 @@ class Filtering:
         raw: bytes,
         sender: str,
         recipients: Sequence[str],
-        roles: Sequence[str],
+        roles: Sequence[str] | None,
         extract: Extract,
         *,
         reasoned: bool = False,

@@ -13,7 +13,7 @@ from services.dlp.findings import Hit
 from services.dlp.lists import Lists
 from services.dlp.message import Message, Passage
 from services.dlp.policy import Decision, Rules, Verdict, decide
-from services.dlp.rules import DEFAULT, LISTED, Found, Rule, When
+from services.dlp.rules import DEFAULT, LISTED, Action, Found, Rule, When
 from services.dlp.sentences import ASKED, HIT_WORDS, NOTICE, REFUSED, STRIPPED, WARNING
 
 ADA, BOB = "ada@northwind.example", "bob@northwind.example"
@@ -43,7 +43,7 @@ CARDS = Hit("personal-data", "card-bulk", "body", count=20, sample="4…11")
 
 def decided(
     *hits: Hit, rules: tuple[Rule, ...] = DEFAULT, to: tuple[str, ...] = (EVE,), message: Message = LUNCH,
-    roles: tuple[str, ...] = (), size: int = 100, reasoned: bool = False, now: datetime = NOON,
+    roles: tuple[str, ...] | None = (), size: int = 100, reasoned: bool = False, now: datetime = NOON,
     **lists: Any,
 ) -> Decision:  # fmt: skip
     given = Lists.model_validate({"partner_domains": ["fabrikam.example"], "rules": rules, **lists})
@@ -220,6 +220,17 @@ MET = {"to": (PAT,), "roles": ("member", "reviewer"), "size": 1001, "now": datet
 )
 def test_every_condition_that_is_given_must_hold(hits: tuple[Hit, ...], other: dict[str, object], holds: bool) -> None:
     assert (verdict(*hits, rules=(WHEN,), **{**MET, **other}).action == "hold") is holds
+
+
+@pytest.mark.parametrize(
+    ("then", "action"),
+    [("allow", "hold"), ("audit", "hold"), ("warn", "hold"), ("ask", "ask"), ("hold", "hold"), ("block", "block")],
+)
+def test_a_sender_whose_account_is_gone_has_every_role_that_stops_a_mail_and_none_that_lets_one_pass(
+    then: Action, action: str
+) -> None:
+    of_members = Rule(name="of-members", when=When(roles=("member",)), then=then)
+    assert verdict(rules=(of_members, Rule(name="all", then="hold")), roles=None).action == action
 
 
 @pytest.mark.parametrize(
