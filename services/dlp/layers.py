@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from services.dlp.decoders import LOOKALIKES, SPACING, blocks, closed_up, respell, unescape
+from services.dlp.blocks import blocks
+from services.dlp.decoders import LOOKALIKES, SPACING, closed_up, respell, unescape
 from services.dlp.words import fold
 
 # Encodings within one another that are undone: as many as files in files.

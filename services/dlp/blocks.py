@@ -1,0 +1,274 @@
+"""Reads the blocks in a text that hide a passage of their own: base64, base32, hexadecimal and their like.
+
+Where one may stand is found in linear time: by the loops of `digits`, which leave out what can say nothing, or by
+patterns of one character class after another that cannot backtrack. What comes of a block is shorter than it is.
+"""
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from string import ascii_lowercase, ascii_uppercase, digits
+
+from services.dlp.decoders import rot13
+from services.dlp.digits import FILLING, NONE, Alphabet, runs
+from services.dlp.files.kinds import SIGNATURES, Family
+from services.dlp.files.types import kind_of
+
+SHORTEST = 8
+# Digits from which on a block may stand right behind other letters, be turned around or be in rot13.
+LONG = 16
+# Of a file without a known kind, what is no chance; digits of the shortest packed file.
+MANY_BYTES, SHORTEST_FILE = 4096, 24
+# What begins a file of any kind, if it is no chance; those without are longer than a block of tar.
+_SIGNATURES = (
+    b"x",
+    b"\x1f\x8b\x08",
+    b"%PDF-",
+    *(mark for offset, mark, _ in SIGNATURES if not offset and len(mark) > 2),
+)
+SHORTEST_UNSIGNED = 512
+_PACKED = frozenset(Family) - {Family.TEXT, Family.UNKNOWN, Family.DATA, Family.PICTURE, Family.MEDIA}
+_TO_BASE64 = str.maketrans("-_", "+/", "= \t")
+_UNPRINTABLE = bytes(b for b in range(32) if b not in b"\t\n\r\f\v") + b"\x7f"
+_RUN = re.compile(rb"[\x20-\x7e]{6,}+")
+_NO_HEX = re.compile(r"0[xX]|[^0-9A-Fa-f]")
+_NUMBER = re.compile(r"[0-9]+")
+_LINE = re.compile(r"[^\s>|]+")
+
+
+def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
+    """The blocks in `text` that read as text once decoded: the name of the encoding, and what each may say; nothing,
+    where a block is no text but a file.
+
+    Lines can be read in several ways, of which one is meant. Each block is read by the first decoder that can; long
+    ones that say nothing are tried in rot13 and backwards.
+    """
+    if len(text) < SHORTEST:
+        return
+    codes = text.encode("ascii", "replace")
+    if numbers := runs(codes, _OF_NUMBERS, 12, 10):
+        yield from _read("|".join(text[max(start - 1, 0) : end + 1] for start, end in numbers), _NUMBERS)
+    yield from _read(text, _LETTERS)
+
+
+def _read(text: str, readers: "Sequence[Reader]") -> Iterator[tuple[str, list[str]]]:
+    codes = text.encode("ascii", "replace")
+    for reader in readers:
+        kept = done = 0
+        left: list[str] = []
+        for start, end in reader.find(text, codes):
+            if start < done:  # a line of a block that was read
+                continue
+            lines = _LINE.findall(text[start:end]) if reader.wraps else [text[start:end]]
+            if read := reader.readings(lines):
+                left.append(text[kept:start])
+                kept = done = end
+                yield reader.name, read
+                continue
+            if reader.holds_packed("".join(lines)):
+                done = end
+                yield reader.name, []
+                continue
+            if reader.name == "base64" and len(lines[0]) >= LONG:
+                for turned, turn in (("rot13, base64", rot13(lines[0])), ("reversed, base64", lines[0][::-1])):
+                    one = reader.read(turn)
+                    if one is not None or reader.holds_packed(turn):
+                        yield turned, [] if one is None else [one]
+            if scraps := reader.scraps("".join(lines)):
+                yield reader.name, [scraps]
+        if left:
+            text = "\n".join((*left, text[kept:]))
+            codes = text.encode("ascii", "replace")
+
+
+def _readable(data: bytes) -> str | None:
+    """`data` as text, if it is one: UTF-8 or UTF-16, nearly all of it printable."""
+    if len(data) < 5:
+        return None
+    if data.count(0) * 3 > len(data):  # UTF-16, as PowerShell writes its commands
+        zeros = data[1::2].count(0) >= data[::2].count(0)
+        data = data.decode("utf-16-le" if zeros else "utf-16-be", "replace").encode("utf-8", "replace")
+    if len(data.translate(None, _UNPRINTABLE)) * 20 < len(data) * 19:
+        return None
+    text = data.decode("utf-8", "replace")
+    return text if text.count("\ufffd") * 20 <= len(text) else None
+
+
+def _base64(block: str) -> Iterator[bytes]:
+    digits = block.translate(_TO_BASE64)
+    for shift in range(4 if len(digits) >= LONG else 1):
+        whole = len(digits) - ((len(digits) - shift) % 4 == 1)
+        yield binascii.a2b_base64(digits[shift:whole] + "==")
+
+
+def _base32(block: str) -> Iterator[bytes]:
+    digits = block.rstrip("=").upper()
+    if len(digits) % 8 in (1, 3, 6):  # no number of bytes makes that many
+        digits = digits[:-1]
+    yield base64.b32decode(digits + "=" * (-len(digits) % 8))
+
+
+def _hex(block: str) -> Iterator[bytes]:
+    digits = _NO_HEX.sub("", block)
+    for shift in (0, 1):
+        end = shift + (len(digits) - shift) // 2 * 2
+        yield bytes.fromhex(digits[shift:end])
+
+
+def _binary(block: str) -> Iterator[bytes]:
+    digits = _NO_HEX.sub("", block)
+    yield bytes(int(digits[place : place + 8], 2) for place in range(0, len(digits), 8))
+
+
+def _decimal(block: str) -> Iterator[bytes]:
+    yield bytes(int(number) for number in _NUMBER.findall(block))
+
+
+def _ascii85(block: str) -> Iterator[bytes]:
+    yield base64.a85decode(block, adobe=True)
+
+
+def _is_packed(data: bytes) -> bool:
+    """Whether these bytes, which are no text, hold more than a reader of texts can see."""
+    if len(data) < 16 or (len(data) < SHORTEST_UNSIGNED and not data.startswith(_SIGNATURES)):
+        return False
+    if data[0] == 0x78 and (data[0] << 8 | data[1]) % 31 == 0:  # RFC 1950
+        try:
+            return bool(zlib.decompressobj().decompress(data, 64))
+        except zlib.error:
+            pass
+    family = kind_of("", "", data).family
+    return family in _PACKED or (family is Family.UNKNOWN and len(data) >= MANY_BYTES)
+
+
+_Find = Callable[[str, bytes], Iterable[tuple[int, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """An encoding of blocks: where one stands in a text, what it may decode to, whether it goes on in the next line."""
+
+    name: str
+    find: _Find
+    decode: Callable[[str], Iterator[bytes]]
+    wraps: bool = True
+
+    def read(self, block: str) -> str | None:
+        return next((text for data in self.decoded(block) if (text := _readable(data)) is not None), None)
+
+    def decoded(self, block: str) -> Iterator[bytes]:
+        """What a block may decode to."""
+        try:
+            yield from self.decode(block)
+        except ValueError:  # the lines below belonged to something else, or it was no such block
+            return
+
+    def holds_packed(self, block: str) -> bool:
+        """Whether a block that is no text is a file of a kind that has to be opened, or many bytes of no known kind."""
+        return len(block) >= SHORTEST_FILE and any(map(_is_packed, self.decoded(block)))
+
+    def scraps(self, block: str) -> str:
+        """What can be read here and there in a block that is no text."""
+        if len(block) < SHORTEST_FILE:
+            return ""
+        return b"\n".join(run for data in self.decoded(block) for run in _RUN.findall(data)).decode()
+
+    def readings(self, lines: list[str]) -> list[str]:
+        """What these lines can say: all as one block; the last being no part of it; each a block of its own."""
+        whole = self.read("".join(lines))
+        if len(lines) == 1:
+            return [] if whole is None else [whole]
+        short = self.read("".join(lines[:-1])) if len(lines) > 2 else None
+        apart = "\n".join(one for line in lines if (one := self.read(line)) is not None)
+        return [one for one in (whole, short, apart) if one]
+
+
+def _like(pattern: str) -> _Find:
+    """Finds what is written like this."""
+    compiled = re.compile(pattern)
+    return lambda text, _: (match.span() for match in compiled.finditer(text))
+
+
+def _in(alphabet: Alphabet) -> _Find:
+    """Finds what could say something in this alphabet."""
+    return lambda _, codes: alphabet.candidates(codes)
+
+
+def _values(*alphabets: str) -> bytes:
+    """For each byte, its value as a digit of one of these alphabets."""
+    values = {ord(digit): value for alphabet in alphabets for value, digit in enumerate(alphabet)} | {ord("="): FILLING}
+    return bytes(values.get(byte, NONE) for byte in range(256))
+
+
+def _kinds(*kinds: str) -> bytes:
+    """For each byte, to which of these kinds it belongs: a bit for each."""
+    return bytes(sum((chr(byte) in kind) << bit for bit, kind in enumerate(kinds)) for byte in range(256))
+
+
+def _openings() -> bytes:
+    """Whether a file may begin with b0 b1, at b0 << 8 | b1."""
+    table = bytearray(1 << 16)
+    for mark in _SIGNATURES:
+        for second in mark[1:2] or range(256):
+            table[mark[0] << 8 | second] = 1
+    return bytes(table)
+
+
+_OPENINGS = _openings()
+_HEX_DIGITS = ("0123456789abcdef", "0123456789ABCDEF")
+_BASE64_DIGITS = tuple(ascii_uppercase + ascii_lowercase + digits + marks for marks in ("+/", "-_"))
+_BASE32_DIGITS = _values(ascii_uppercase + "234567", ascii_lowercase + "234567")
+_base64_alphabet = partial(
+    Alphabet,
+    _values(*_BASE64_DIGITS),
+    openings=_OPENINGS,
+    turned=_values(*map(rot13, _BASE64_DIGITS)),
+    bits=6,
+    filling=2,
+    shifts=4,
+    aligned=LONG,
+)
+_base32_alphabet = partial(Alphabet, _BASE32_DIGITS, openings=_OPENINGS, bits=5, filling=6)
+
+# No group in a pattern is possessive: what separates its rounds is not among what they consist of, so there is one way
+# to match.
+SPACED_HEX = Reader(
+    "hex",
+    _like(r"(?<![0-9A-Za-z])(?:(?:0[xX])?(?:[0-9A-Fa-f]{2}){1,8}(?:[\s:,;-]{1,2}|(?![0-9A-Za-z]))){3,}"),
+    _hex,
+    wraps=False,
+)
+# A word of 6 letters makes 12 digits.
+HEX = Reader(
+    "hex",
+    _in(
+        Alphabet(_values(*_HEX_DIGITS), _kinds("".join(_HEX_DIGITS)), openings=_OPENINGS, bits=4, shortest=12, shifts=2)
+    ),
+    _hex,
+)
+BINARY = Reader("binary digits", _like(r"(?:[01]{8}[\s,]{0,2}){5,}"), _binary, wraps=False)
+DECIMAL = Reader("decimal codes", _like(r"(?:[12]?[0-9]{2}[\s,;]{1,2}){5,}(?:[12]?[0-9]{2})?"), _decimal, wraps=False)
+GROUPED64 = Reader("base64", _in(_base64_alphabet(_kinds(_BASE64_DIGITS[0]))), _base64, wraps=False)
+# Base64 of any text has capitals or digits, and is no number.
+BASE64 = Reader(
+    "base64",
+    _in(
+        _base64_alphabet(
+            _kinds("".join(_BASE64_DIGITS), ascii_lowercase + "+/_-", digits + "-"),
+            shortest=SHORTEST,
+        )
+    ),
+    _base64,
+)
+BASE32 = Reader("base32", _in(_base32_alphabet(_kinds(ascii_uppercase + "234567"), shortest=12)), _base32)
+SMALL32 = Reader("base32", _in(_base32_alphabet(_kinds(ascii_lowercase + "234567"), shortest=16)), _base32)
+ASCII85 = Reader("ascii85", _like(r"<~[!-uz\s]{8,}+~>"), _ascii85, wraps=False)
+
+# Texts without a run of 12 characters that are written in the first, 10 of them digits, have none of them.
+_NUMBERS = (SPACED_HEX, HEX, BINARY, DECIMAL)
+_OF_NUMBERS = _kinds("".join(_HEX_DIGITS) + "xX \t\r\n:,;-", "".join(_HEX_DIGITS))
+_LETTERS = (GROUPED64, BASE64, BASE32, SMALL32, ASCII85)

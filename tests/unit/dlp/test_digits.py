@@ -1,0 +1,156 @@
+"""What is not worth decoding says nothing: the loops that find digits, beside plain definitions of what they do."""
+
+import base64
+import gzip
+import re
+import zlib
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from services.dlp.blocks import BASE32, BASE64, GROUPED64, HEX, LONG, SMALL32, Reader
+from services.dlp.decoders import rot13
+from services.dlp.digits import Alphabet, runs
+
+# The first line of a block; what of it is no block; what a line below it consists of.
+WRITTEN = {
+    "base64": (BASE64, "[A-Za-z0-9+/_-]{8,}+={0,2}+", "[a-z+/_-]*|[0-9-]*", "[A-Za-z0-9+/_=-]+"),
+    "base32": (BASE32, "[A-Z2-7]{12,}+={0,6}+", "", "[A-Za-z2-7=]+"),
+    "small base32": (SMALL32, "[a-z2-7]{16,}+={0,6}+", "", "[A-Za-z2-7=]+"),
+    "hex": (HEX, "[0-9A-Fa-f]{12,}+", "", "[0-9A-Fa-f=]+"),
+}
+GROUPS = r"(?<![A-Za-z0-9+/])(?:(?:[A-Za-z0-9+/]{4}){1,6}[ \t]){3,}[A-Za-z0-9+/]{1,24}={0,2}+"
+LINE_END = re.compile(r"[ \t]{0,8}+\r?\n[>| \t]{0,16}+")
+
+
+def blocks_of(text: str, written: str) -> Iterator[tuple[int, int, list[str]]]:
+    """Where blocks stand, and their lines."""
+    _, first, words, below = WRITTEN[written]
+    tried = 0
+    for match in re.finditer(first, text):
+        if re.fullmatch(words, match[0]):
+            continue
+        lines, end = [match[0]], match.end()
+        while match.start() >= tried and len(lines[-1]) == len(lines[0]) and (gap := LINE_END.match(text, end)):
+            line = re.compile(below).match(text, gap.end())
+            if not line or len(line[0]) > len(lines[0]):
+                break
+            lines.append(line[0])
+            end = line.end()
+        tried = max(tried, end)
+        yield match.start(), end, lines
+
+
+def says_something(reader: Reader, lines: list[str]) -> bool:
+    """Whether anything comes of a block once it is decoded in all ways."""
+    block, turns = "".join(lines), [rot13(lines[0]), lines[0][::-1]] * (reader in (BASE64, GROUPED64))
+    return bool(
+        reader.readings(lines)
+        or reader.holds_packed(block)
+        or reader.scraps(block)
+        or any(reader.read(turn) or reader.holds_packed(turn) for turn in turns if len(turn) >= LONG)
+    )
+
+
+def small32(data: bytes) -> str:
+    return base64.b32encode(data).decode().lower()
+
+
+ENCODINGS: list[Callable[[bytes], str]] = [
+    lambda data: base64.b64encode(data).decode(),
+    lambda data: base64.urlsafe_b64encode(data).decode().rstrip("="),
+    lambda data: rot13(base64.b64encode(data).decode()),
+    lambda data: base64.b64encode(data).decode()[::-1],
+    lambda data: base64.b32encode(data).decode(),
+    small32,
+    bytes.hex,
+]
+data = st.one_of(
+    st.text(min_size=4, max_size=60).map(lambda text: text.encode("utf-8", "replace")),
+    st.text(min_size=4, max_size=30).map(lambda text: text.encode("utf-16-le", "replace")),
+    st.text("operation bluebell\x01", min_size=6, max_size=60).map(str.encode),
+    st.binary(max_size=80),
+    st.tuples(st.binary(max_size=9), st.text("bluebell", min_size=4, max_size=9), st.binary(max_size=60)).map(
+        lambda parts: parts[0] + parts[1].encode() + parts[2]
+    ),
+    st.binary(min_size=1, max_size=60).map(zlib.compress),
+    st.binary(min_size=1, max_size=60).map(gzip.compress),
+    st.binary(max_size=60).map(lambda rest: b"%PDF-1.4" + rest),
+    st.integers(500, 700).map(bytes),
+)
+between = st.sampled_from(
+    ["", " ", "\n", "\r\n", "\n> ", " \t\n| ", "=", "==\n", "Key", "word\n", "-", "é", "\x00", ", "]
+)
+encoded = st.builds(
+    lambda data, encode, skipped, width, end: end.join(re.findall(f"(?s).{{1,{width}}}", encode(data)[skipped:])),
+    data,
+    st.sampled_from(ENCODINGS),
+    st.integers(0, 3),
+    st.integers(4, 90),
+    st.sampled_from(["", "", "\n", "\r\n> ", " ", "\t"]),
+)
+texts = st.lists(
+    st.one_of(encoded, between, st.text(max_size=20), st.text("ABCabc01+/=- \n", max_size=40)), max_size=8
+).map("".join)
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(texts)
+@example("")
+@example("QWxhZGRpbjpvcGVuIHNlc2FtZQ==")
+@example("T3BlcmF0aW9uAQ==\n> Ymx1ZWJlbGwgb24=\n")
+@example("a" * 8 + "\n" + "Abcdefg1" * 300)
+def test_a_block_that_is_left_out_says_nothing(written: str, text: str) -> None:
+    reader = WRITTEN[written][0]
+    found = reader.find(text, text.encode("ascii", "replace"))
+    known = {(start, end): lines for start, end, lines in blocks_of(text, written)}
+    assert list(found) == [place for place in known if place in set(found)]
+    for place, lines in known.items():
+        assert place in found or not says_something(reader, lines)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.one_of(
+        texts,
+        st.lists(
+            st.sampled_from(["QWxh", "this", "ZGRpbjpv", " ", " ", " ", "\t", "  ", "=", "a", "A" * 24]), max_size=16
+        ).map("".join),
+    )
+)
+@example("b3Bl cmF0 aW9u IGJs dWVi ZWxs")
+def test_groups_that_are_left_out_say_nothing(text: str) -> None:
+    found = list(GROUPED64.find(text, text.encode("ascii", "replace")))
+    known = [match.span() for match in re.finditer(GROUPS, text)]
+    assert found == [place for place in known if place in found]
+    assert not any(says_something(GROUPED64, [text[slice(*place)]]) for place in known if place not in found)
+
+
+@pytest.mark.parametrize("written", ["base64", "hex", "base32", "small base32"])
+def test_most_of_what_is_no_block_is_left_out(written: str) -> None:
+    reader = WRITTEN[written][0]
+    text = "Content-Transfer-Encoding: quoted-printable, Message-ID <F9D1C57B62A0@mail.NorthWind.example> " * 50
+    assert not list(reader.find(text, text.encode()))
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.binary(max_size=60), st.integers(1, 6), st.integers(0, 4))
+def test_runs_are_all_runs_if_one_has_enough(text: bytes, shortest: int, least: int) -> None:
+    kinds = bytes((byte % 3 > 0) + 2 * (byte % 3 > 1) for byte in range(256))
+    known = [match.span() for match in re.finditer(rb"[\x01\x02]{%d,}" % shortest, bytes(byte % 3 for byte in text))]
+    enough = any(sum(byte % 3 > 1 for byte in text[slice(*place)]) >= least for place in known)
+    assert runs(text, kinds, shortest, least) == (known if enough else [])
+
+
+def test_tables_that_are_too_short_are_an_error_and_no_memory_is_read() -> None:
+    with pytest.raises(IndexError):
+        runs(b"abc", b"\x01\x01", 1, 0)
+    with pytest.raises(IndexError):
+        Alphabet(bytes(64), bytes([1]) * 256, openings=b"", bits=6, shortest=8).candidates(b"a" * 40)
+    with pytest.raises(ValueError, match="1 to 8 bits, not 9"):
+        Alphabet(bytes(256), bytes(256), openings=bytes(1 << 16), bits=9)
+    with pytest.raises(ValueError, match="at least one byte"):
+        runs(b"", bytes(256), 0, 0)
