@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from encodings.aliases import aliases
+from functools import lru_cache
 from itertools import pairwise
 
 # Text encodings a mail reader may meet. Left out: codecs that are no character sets, and those a sender could
@@ -42,9 +43,7 @@ def decode(data: bytes, charset: str = "") -> str:
     Without a known declaration it is UTF-8 if it can be and Latin-1 otherwise: ASCII words survive either
     way.
     """
-    name = encodings.normalize_encoding(charset).lower()
-    codec = aliases.get(name, name)
-    if codec in _CODECS and codec != "ascii":
+    if codec := _declared(charset):
         return _whole(data.decode(codec, "replace"))
     try:
         return data.decode("utf-8")
@@ -59,9 +58,7 @@ def readings(data: bytes, charset: str = "") -> tuple[tuple[str, str], ...]:
     At most six, and two of more than a megabyte: a reader who is shown rubbish tries other character sets, and who
     hides a word counts on it. Nothing for what is ASCII or UTF-8, or has a known declaration.
     """
-    name = encodings.normalize_encoding(charset).lower()
-    codec = aliases.get(name, name)
-    if data.isascii() or (codec in _CODECS and codec != "ascii") or _is_utf8(data):
+    if data.isascii() or _declared(charset) or _is_utf8(data):
         return ()
     data = b"\n".join(line for line in data.split(b"\n") if not line.isascii())
     first = _BEYOND.search(data)
@@ -75,6 +72,13 @@ def readings(data: bytes, charset: str = "") -> tuple[tuple[str, str], ...]:
     return tuple((codec, _whole(data.decode(codec, "replace"))) for codec in best)
 
 
+def _declared(charset: str) -> str:
+    """The codec of a character set, if it is known and more than ASCII."""
+    name = encodings.normalize_encoding(charset).lower() if charset else ""
+    codec = aliases.get(name, name)
+    return codec if codec in _CODECS and codec != "ascii" else ""
+
+
 def _likeliness(sample: bytes, codec: str) -> float:
     """The share of letters of one script among what is not ASCII, less what no text has: capitals behind small
     letters, and bytes that are nothing."""
@@ -86,6 +90,7 @@ def _likeliness(sample: bytes, codec: str) -> float:
     return (letters - odd) / len(beyond)
 
 
+@lru_cache(1 << 12)
 def _script(letter: str) -> str:
     first = unicodedata.name(letter, "?").partition(" ")[0]
     return "CJK" if first in ("HIRAGANA", "KATAKANA", "HANGUL") else first
@@ -104,7 +109,8 @@ def header_text(value: str) -> str:
 
     `value` is as the standard library's parser leaves it: ASCII, with any 8-bit byte as a lone surrogate.
     """
-    text = decode(value.encode("utf-8", "surrogateescape")).replace("\r", "").replace("\n", "")
+    text = value if value.isascii() else decode(value.encode("utf-8", "surrogateescape"))
+    text = text.replace("\r", "").replace("\n", "")
     if "=?" not in text:
         return text
     # Words of one charset that only white space parts are one run of bytes: mailers do split a character

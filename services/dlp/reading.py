@@ -50,6 +50,7 @@ _CONTROLS = bytes({*range(32)} - {7, 8, *range(9, 14), 27})
 _BINARY = re.compile(f"[{re.escape(_CONTROLS.decode())}]")
 """A text part with one of these in it is a file, whatever it says it is. (Bytes are looked at first: that is quick.)"""
 _UUENCODED = re.compile(r"^begin [0-7]{3} ", re.MULTILINE)
+_ONLY_LETTERS = bytes(byte if chr(byte).isalpha() else 0x20 for byte in range(128)).ljust(256)
 _FOLD = re.compile(r"\r?\n[ \t]")
 _SEALED = "-----BEGIN PGP MESSAGE-----"
 _COMMENT = re.compile(r"\([^()]*\)")
@@ -88,7 +89,7 @@ def read(raw: bytes, extract: Extract = unread, beside: Sequence[Passage | File]
     most = growth(sum(len(passage.text) for passage in reading.passages))
     return Message(
         subject,
-        tuple(replace(passage, growth=most) for passage in reading.passages),
+        tuple(passage if passage.growth == most else replace(passage, growth=most) for passage in reading.passages),
         tuple(sorted(reading.attachments, key=lambda attachment: attachment.index)),
         troubles=tuple(hit for hit in hits if hit.detector == "unscannable"),
         dangers=tuple(hit for hit in hits if hit.detector != "unscannable"),
@@ -233,7 +234,8 @@ class _Reading:
             raise _RefusedError(Unreadable.DAMAGED)
         disposition = part.get("content-disposition", "").partition(";")[0].strip().lower()
         is_text = part.get_content_maintype() == "text"
-        text = decode(data, _lenient(part.get_content_charset)) if is_text else ""
+        charset = _lenient(part.get_content_charset) if is_text else ""
+        text = decode(data, charset) if is_text else ""
         is_file = not is_text or disposition == "attachment" or _file_name(part) or _is_binary(data, text)
         if is_file:
             name = self.attach(part, data, alternative)
@@ -244,7 +246,7 @@ class _Reading:
             subtype = part.get_content_subtype()
             if not is_file and subtype in _PAGES:  # a page that comes as a file is examined as one
                 self.hits.extend(replace(hit, where=name) for hit in lying(text))
-            further = () if "\0" in text else readings(data, _lenient(part.get_content_charset))
+            further = () if "\0" in text else readings(data, charset)
             group = next(self.alternatives) if further and alternative is None else 0
             self.text(name, subtype, text, (group, 0) if group else alternative)
             for branch, (codec, reading) in enumerate(further, 1):
@@ -298,8 +300,10 @@ def _said(field: str, value: str) -> str:
     if field in _PEOPLE:
         return " ".join(word for word in text.split() if "@" not in word)
     if field in _TRACE or field.startswith(_TRACES):
-        words = (word for word in text.split() if "@" not in word and "." not in word)
-        return " ".join("".join(c if c.isalpha() else " " for c in word) for word in words)
+        words = " ".join(word for word in text.split() if "@" not in word and "." not in word)
+        if words.isascii():
+            return words.encode().translate(_ONLY_LETTERS).decode()
+        return "".join(c if c.isalpha() else " " for c in words)
     return text
 
 
@@ -336,7 +340,9 @@ def _is_binary(data: bytes, text: str) -> bool:
 
 def _has_files(text: str) -> bool:
     """Whether files are written out in the text."""
-    return _WRITTEN_OUT.search(text) is not None or ("begin " in text and _UUENCODED.search(text) is not None)
+    return ("64" in text and _WRITTEN_OUT.search(text) is not None) or (
+        "begin " in text and _UUENCODED.search(text) is not None
+    )
 
 
 def _file_name(part: Mime) -> str:
