@@ -25,6 +25,7 @@ from services.dlp.layers import growth
 from services.dlp.links import lying
 from services.dlp.markup import split
 from services.dlp.message import Alternative, Chunks, Extract, File, Found, Message, Passage, Unreadable
+from services.dlp.sealed import is_sealed
 
 MAX_DEPTH = 20
 MAX_PARTS = 500
@@ -52,7 +53,6 @@ _BINARY = re.compile(f"[{re.escape(_CONTROLS.decode())}]")
 _UUENCODED = re.compile(r"^begin [0-7]{3} ", re.MULTILINE)
 _ONLY_LETTERS = bytes(byte if chr(byte).isalpha() else 0x20 for byte in range(128)).ljust(256)
 _FOLD = re.compile(r"\r?\n[ \t]")
-_SEALED = "-----BEGIN PGP MESSAGE-----"
 _COMMENT = re.compile(r"\([^()]*\)")
 
 
@@ -251,7 +251,7 @@ class _Reading:
             self.text(name, subtype, text, (group, 0) if group else alternative)
             for branch, (codec, reading) in enumerate(further, 1):
                 self.text(f"{name}, as {codec}", subtype, reading, (group, branch) if group else alternative)
-            if _SEALED in text:
+            if is_sealed(text):
                 self.hits.append(Hit("unscannable", "encrypted", name))
 
     def text(self, name: str, subtype: str, text: str, alternative: Alternative) -> None:

@@ -16,8 +16,7 @@ from services.dlp import markup
 from services.dlp.charsets import decode, readings
 from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
 from services.dlp.files.types import is_text, text_of
-
-SEALED = "-----BEGIN PGP MESSAGE-----"
+from services.dlp.sealed import is_sealed
 
 _DECLARED = re.compile(rb"(?:charset|encoding)\s{0,4}=\s{0,4}[\"']?([A-Za-z0-9._:-]{2,40})")
 _HTML = ("html", "htm", "xhtml", "shtml", "hta")
@@ -71,7 +70,7 @@ def read_text(
             further = readings(data, declared)
             yield Text("", text, rendering=bool(further))
             yield from (Text(f"as {codec}", reading, rendering=True) for codec, reading in further)
-    if SEALED in text:
+    if is_sealed(text):
         yield Trouble("encrypted")
     budget.check()
     yield from _files(text)
