@@ -39,6 +39,8 @@ _ENDING = re.compile(
     "com|net|org|edu|gov|mil|int|info|biz|io|co|eu|de|uk|fr|nl|it|es|ch|at|be|se|no|dk|fi|pt|gr|cz|ru|ua|cn|jp|kr|in"
     "|au|nz|ca|us|mx|br|ar|za|il|tr|ie|hu|ro|bank|shop|online|site|app|dev|cloud|example|test"
 )
+_DROPPED = dict.fromkeys(b"\t\r\n")
+_BLANKS = "".join(map(chr, range(33)))
 # Under these, a name of three labels is what one organisation holds: example.co.uk.
 _SECOND = frozenset(["co", "com", "org", "net", "ac", "gov", "edu", "or", "ne", "go", "gob", "nom", "asn", "id"])
 # Letters of other scripts that look like Latin ones, for hosts written in them alone.
@@ -86,7 +88,7 @@ def _links(html: str) -> Iterator[tuple[str, str]]:
 def _faults(text: str, address: str) -> Iterator[tuple[str, str]]:
     """(rule, host) for each rule that a link breaks."""
     # Browsers drop tabs and line ends wherever they stand, and blanks at either end (URL standard section 4.4).
-    plain = "".join(c for c in address if c not in "\t\r\n").strip("".join(map(chr, range(33))))
+    plain = address.translate(_DROPPED).strip(_BLANKS)
     found = _SCHEME.match(plain.lower())
     scheme = found[1] if found else ""
     if scheme in ("javascript", "vbscript"):
@@ -121,7 +123,7 @@ def _host_faults(host: str) -> Iterator[str]:
         return
     if any(label.startswith("xn--") for label in labels):
         yield "punycode"
-    labels = [_unfold(label) for label in labels]
+    labels = [shown for label in labels if not (shown := _unfold(label)).isascii()]  # letters of ASCII are Latin ones
     if any(_is_mixed(label) for label in labels):
         yield "mixed-script"
     elif any(_looks_latin(label) for label in labels):
@@ -157,7 +159,10 @@ def _looks_latin(label: str) -> bool:
 
 def _shown_host(text: str) -> str:
     """The host that a link's text names, if the text is an address; "" for words."""
-    words = "".join(c for c in _TAG.sub("", text) if unicodedata.category(c) != "Cf").split()
+    shown = _TAG.sub("", text)
+    if not shown.isascii():
+        shown = "".join(c for c in shown if unicodedata.category(c) != "Cf")
+    words = shown.split()
     if not words or len(words) > 8:
         return ""
     word = unicodedata.normalize("NFKC", words[0]).lower()
