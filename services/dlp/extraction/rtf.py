@@ -10,7 +10,7 @@ from itertools import count
 
 from services.dlp.charsets import decode
 from services.dlp.extraction.pieces import Budget, Inner, Piece, Text
-from services.dlp.extraction.texts import runs
+from services.dlp.extraction.texts import as_seen, runs
 
 _TOKEN = re.compile(
     rb"\\([A-Za-z]{1,32}+)(-?[0-9]{1,10}+)? ?|\\'([0-9A-Fa-f]{2})|\\([^A-Za-z])|([{}])|([^\\{}\r\n]++)|[\r\n]++"
@@ -103,6 +103,8 @@ _APART = frozenset(
         ),
     ]
 )
+# Text that a reader sees nothing of, as it is hidden or was deleted.
+_UNSEEN = (b"v", b"deleted", b"webhidden")
 _HEX = frozenset(
     [
         *(
@@ -133,7 +135,7 @@ def read_rtf(data: bytes, budget: Budget) -> Iterator[Piece]:
     found = _PAGES.search(data[:4096])
     reading = _Reading(data, f"cp{found[1].decode()}" if found else "cp1252")
     reading.run(budget)
-    yield Text("", _joined(reading.text))
+    yield from as_seen(_joined(reading.text), _joined(reading.seen))
     for number, digits in enumerate(reading.objects, 1):
         yield from _object(number, digits, reading.codec)
     # A program passes over words it does not know; a person who looks at the source reads them.
@@ -142,10 +144,11 @@ def read_rtf(data: bytes, budget: Budget) -> Iterator[Piece]:
 
 @dataclass(slots=True)
 class _Group:
-    """What a brace opens: `apart` from the text around it, in `digits` of an object, and how many characters stand
-    in for a `\\u` one."""
+    """What a brace opens: `apart` from the text around it or otherwise `unseen` there, in `digits` of an object, and
+    how many characters stand in for a `\\u` one."""
 
     apart: bool = False
+    unseen: bool = False
     digits: bool = False
     width: int = 1
     fresh: bool = True
@@ -159,6 +162,7 @@ class _Reading:
         self.codec = codec
         self.position = 0
         self.text: list[str] = []
+        self.seen: list[str] = []
         self.eight: list[bytes] = []
         self.digits: list[bytes] = []
         self.objects: list[bytes] = []
@@ -192,20 +196,34 @@ class _Reading:
         self.text.append(decode(self.data[self.position :]))
 
     def flush(self, more: str = "") -> None:
-        if self.eight:
-            self.text.append(decode(b"".join(self.eight), self.codec))
-            self.eight.clear()
-        if more:
-            self.text.append(more)
+        said = decode(b"".join(self.eight), self.codec) + more if self.eight else more
+        self.eight.clear()
+        self.text.append(said)
+        if not self.group.unseen:
+            self.seen.append(said)
+
+    def stand_apart(self) -> None:
+        self.see(False)
+        self.group.apart = True
+        self.text.append("\n")
+
+    def see(self, seen: bool) -> None:
+        """From here on, in this group."""
+        if self.group.unseen == seen:
+            self.flush()
+            self.group.unseen = not seen
 
     def brace(self, brace: bytes) -> None:
         if brace == b"{":
             self.outer.append(self.group)
-            self.group = _Group(digits=self.group.digits, width=self.group.width)
+            self.group = _Group(unseen=self.group.unseen, digits=self.group.digits, width=self.group.width)
             return
-        if self.group.apart:
-            self.flush("\n")
-        self.group = self.outer.pop() if self.outer else _Group()
+        closed, outer = self.group, self.outer.pop() if self.outer else _Group()
+        if closed.apart or closed.unseen != outer.unseen:
+            self.flush()
+        if closed.apart:
+            self.text.append("\n")
+        self.group = outer
         if self.digits and not self.group.digits:
             self.objects.append(b"".join(self.digits))
             self.digits.clear()
@@ -225,8 +243,9 @@ class _Reading:
         elif word in _BREAKS:
             self.flush("\n")
         elif self.group.fresh and word in _APART:
-            self.flush("\n")
-            self.group.apart = True
+            self.stand_apart()
+        elif word in _UNSEEN:
+            self.see(number == b"0")
         self.group.digits = self.group.digits or word in _HEX
 
     def octet(self, octet: bytes) -> None:
@@ -239,8 +258,7 @@ class _Reading:
 
     def symbol(self, symbol: bytes) -> None:
         if symbol == b"*":
-            self.flush("\n")
-            self.group.apart = True
+            self.stand_apart()
         else:
             self.eight.append(_SYMBOLS.get(symbol, symbol))
 

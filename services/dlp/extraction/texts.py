@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html import unescape
 from urllib.parse import unquote
 from xml.parsers import expat
@@ -45,6 +45,16 @@ _INLINE = frozenset(
 )
 _BREAKS = frozenset(["br", "cr", "tab", "line-break", "s", "ptab"])
 _SYMBOL = frozenset({"sym"})
+# Text of which a reader sees nothing: it may stand in the middle of a word. A run is not seen for its properties.
+_DELETED = frozenset(["del", "delText", "delInstrText", "moveFrom"])
+_RUN_ELEMENT = "r"
+_TINY = ("1", "2", "3", "4")
+"""Half points."""
+# Characters as Office Open XML writes those that XML has no room for (ECMA-376 part 1, 22.9.2.19).
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+# What a workbook puts together as it is opened: "fal"&CHAR(99)&"on".
+_CHARACTER = re.compile(r"\b(?:UNI)?CHAR\((\d{1,7})\)", re.IGNORECASE)
+_JOINED = re.compile(r'"\s?&\s?"')
 
 
 def read_text(
@@ -70,6 +80,11 @@ def read_text(
             further = readings(data, declared)
             yield Text("", text, rendering=bool(further))
             yield from (Text(f"as {codec}", reading, rendering=True) for codec, reading in further)
+    elif head.startswith("<") and "html" not in media_type:
+        # A page and XML are read differently: what is quoted in XML is text, and it may declare entities.
+        told = [piece.text for piece in _split(text)]
+        for piece in read_xml(data, text):
+            yield Text(piece.name, unsaid(piece.text, told)) if isinstance(piece, Text) else piece
     if is_sealed(text):
         yield Trouble("encrypted")
     budget.check()
@@ -138,8 +153,21 @@ def read_xml(data: bytes, source: str) -> Iterator[Piece]:
         if isinstance(error, _EntitiesError):
             yield Trouble("entities")
         return
-    yield Text("", "".join(reading.shown))
-    yield Text("markup", "\n".join(dict.fromkeys(reading.hidden)))
+    said = ("".join(reading.shown), "".join(reading.seen), "\n".join(dict.fromkeys(reading.hidden)))
+    shown, seen, hidden = (_ESCAPED.sub(lambda code: chr(int(code[1], 16)), one) for one in said)
+    yield from as_seen(shown, seen)
+    yield Text("markup", hidden)
+    computed = _JOINED.sub("", _CHARACTER.sub(lambda code: f'"{chr(min(int(code[1]), 0xD7FF))}"', shown))
+    if computed != shown:
+        yield Text("computed", unsaid(computed, (shown,)))
+
+
+def as_seen(text: str, seen: str) -> Iterator[Text]:
+    """A text, and once more as a reader sees it where other words come of that: around what is hidden in it."""
+    other = seen != text and bool(unsaid(seen, (text,)))
+    yield Text("", text, rendering=other)
+    if other:
+        yield Text("as it is seen", seen, rendering=True)
 
 
 class _EntitiesError(Exception):
@@ -151,21 +179,40 @@ class _Xml:
 
     def __init__(self) -> None:
         self.shown: list[str] = []
+        self.seen: list[str] = []
         self.hidden: list[str] = []
+        self.deleted = 0
+        self.runs = 0
+        self.vanished = False
         self.parser = parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.ordered_attributes = True
         parser.StartElementHandler = self.start
         parser.EndElementHandler = self.end
-        parser.CharacterDataHandler = self.shown.append
+        parser.CharacterDataHandler = self.say
         parser.CommentHandler = self.hidden.append
         parser.ProcessingInstructionHandler = lambda target, told: self.hidden.append(f"{target} {told}")
         parser.EntityDeclHandler = self.refuse
         self.marks: list[int] = []
 
+    def say(self, text: str) -> None:
+        self.shown.append(text)
+        if not (self.deleted or self.vanished):
+            self.seen.append(text)
+
+    def end_line(self) -> None:
+        self.shown.append("\n")
+        self.seen.append("\n")
+
     def start(self, tag: str, attributes: list[str]) -> None:
         name = tag.rpartition(":")[2]
         self.hidden.extend(attributes[1::2])
+        self.deleted += name in _DELETED
+        self.runs += name == _RUN_ELEMENT
+        if self.runs and name in _UNSEEN:
+            named = zip(attributes[::2], attributes[1::2], strict=True)
+            value = next((value for attribute, value in named if attribute.rpartition(":")[2] == "val"), "")
+            self.vanished = self.vanished or _UNSEEN[name](value)
         if name in _SYMBOL:
             self.symbol(attributes)
         if name not in _INLINE and self.shown and self.shown[-1] != "\n":
@@ -173,13 +220,18 @@ class _Xml:
         else:
             self.marks.append(-1 - len(self.shown))
         if name in _BREAKS:
-            self.shown.append("\n")
+            self.end_line()
 
     def end(self, tag: str) -> None:
         mark = self.marks.pop()
+        name = tag.rpartition(":")[2]
         said = len(self.shown) > (mark if mark >= 0 else -1 - mark)
-        if said and tag.rpartition(":")[2] not in _INLINE and self.shown[-1] != "\n":
-            self.shown.append("\n")
+        if said and name not in _INLINE and self.shown[-1] != "\n":
+            self.end_line()
+        self.deleted -= name in _DELETED
+        if name == _RUN_ELEMENT:
+            self.runs -= 1
+            self.vanished = False
 
     def symbol(self, attributes: list[str]) -> None:
         """A letter of a symbol font, written as its number (ECMA-376 part 1, 17.3.3.30)."""
@@ -189,10 +241,19 @@ class _Xml:
                     code = int(value[:8], 16)
                 except ValueError:
                     continue
-                self.shown.append(chr(code & 0xFF if 0xF000 <= code <= 0xF0FF else min(code, 0xD7FF)))
+                self.say(chr(code & 0xFF if 0xF000 <= code <= 0xF0FF else min(code, 0xD7FF)))
 
     def refuse(self, *_declaration: object) -> None:
         raise _EntitiesError
+
+
+_UNSEEN: dict[str, Callable[[str], bool]] = {
+    "vanish": lambda value: value not in ("0", "false", "off"),
+    "webHidden": lambda value: value not in ("0", "false", "off"),
+    "color": lambda value: value.upper() == "FFFFFF",
+    "sz": lambda value: value in _TINY,
+}
+"""The properties of a run that hide it, by their value."""
 
 
 def runs(data: bytes) -> str:

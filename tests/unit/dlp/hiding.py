@@ -105,6 +105,18 @@ _DOCX_BODIES = {
     "</mc:AlternateContent>",
     "an XML comment": "<!-- {} -->",
 }
+_UNSEEN = {
+    "a deletion": "<w:del><w:r><w:delText>xyz</w:delText></w:r></w:del>",
+    "what was moved away": "<w:moveFrom><w:r><w:t>xyz</w:t></w:r></w:moveFrom>",
+    "hidden letters": "<w:r><w:rPr><w:vanish/></w:rPr><w:t>xyz</w:t></w:r>",
+    "white letters": "<w:r><w:rPr><w:color w:val='FFFFFF'/></w:rPr><w:t>xyz</w:t></w:r>",
+    "tiny letters": "<w:r><w:rPr><w:sz w:val='2'/></w:rPr><w:t>xyz</w:t></w:r>",
+}
+for _name, _xml in _UNSEEN.items():
+    PLACES[f"docx, around {_name}"] = lambda word, xml=_xml: (
+        "a.docx",
+        body(f"<w:p><w:r><w:t>the {word[:3]}</w:t></w:r>{xml}<w:r><w:t>{word[3:]} flies</w:t></w:r></w:p>"),
+    )
 for _name, _xml in _DOCX_BODIES.items():
     PLACES[f"docx, {_name}"] = lambda word, xml=_xml: ("a.docx", body(xml.format(word)))
 
@@ -187,6 +199,14 @@ for _name, (_path, _xml) in _XLSX.items():
         "a.xlsx",
         xlsx(**{path: xml.format(word)}),
     )
+PLACES["xlsx, escaped letters"] = lambda word: (
+    "a.xlsx",
+    xlsx(**{"xl/sharedStrings.xml": f"<sst><si><t>_x{ord(word[0]):04X}_{word[1:]}</t></si></sst>"}),
+)
+PLACES["xlsx, a formula that joins"] = lambda word: (
+    "a.xlsx",
+    xlsx(**{"xl/worksheets/s.xml": f'<c><f>"{word[:2]}"&amp;CHAR({ord(word[2])}) &amp; "{word[3:]}"</f></c>'}),
+)
 PLACES["xlsx, a shared string"] = lambda word: ("a.xlsx", _a_workbook(word))
 _PPTX = {
     "a slide": ("ppt/slides/slide1.xml", f"<p {_A}><a:p><a:r><a:t>{{}}</a:t></a:r></a:p></p>"),
@@ -404,6 +424,17 @@ PLACES["rtf, letters as numbers"] = lambda word: (
     "a.rtf",
     ("{\\rtf1 " + "".join(f"\\u{ord(c)}?" if i % 2 else f"\\'{ord(c):02x}" for i, c in enumerate(word)) + "}").encode(),
 )
+for _name, _code in {
+    "a bookmark": r"{\*\bkmkstart x}{\*\bkmkend x}",
+    "hidden letters": r"{\v xyz}",
+    "hidden letters without a group": r"\v xyz\v0 ",
+    "a deletion": r"{\deleted xyz}",
+    "a footnote": r"{\footnote xyz}",
+}.items():
+    PLACES[f"rtf, around {_name}"] = lambda word, code=_code: (
+        "a.rtf",
+        (r"{\rtf1 the " + word[:3] + code + word[3:] + " flies}").encode(),
+    )
 PLACES["rtf, a word of parted formats"] = lambda word: (
     "a.doc",
     ("{\\rtf1 " + "".join(f"{{\\b\\fs{20 + i} {c}}}" for i, c in enumerate(word)) + "}").encode(),

@@ -210,6 +210,16 @@ def test_a_file_in_an_address_is_read_however_the_address_is_written(address: st
     assert any("falcon" in passage.text and "x.txt" in passage.name for passage in passages)
 
 
+@pytest.mark.parametrize(
+    "page",
+    ["<x>the fal<![CDATA[con]]></x>", "<!DOCTYPE x [<!ENTITY e 'con'>]><x>the fal&e;</x>"],
+)
+def test_what_is_declared_as_xml_is_read_as_xml(page: str) -> None:
+    raw = f"Subject: x\nContent-Type: text/xml; name=a.xml\n\n{page}\n".encode()
+    message = reading.read(raw, extract)
+    assert told([*message.troubles, *message.passages])
+
+
 def test_a_flood_of_what_is_only_odd_hides_no_danger() -> None:
     parts = {f"word/activeX/activeX{n}.bin": b"" for n in range(300)}
     fields = b"<w:document><w:instrText>DDEAUTO c:\\\\x</w:instrText></w:document>"
