@@ -11,21 +11,18 @@ import math
 import sys
 from array import array
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
-import numpy as np
-
 from services.dlp.decoders import LOOKALIKES
 from services.dlp.dictionary import Dictionary
 from services.dlp.layers import Layer
-from services.dlp.lookalikes import bare
 from services.dlp.message import Passage
 from services.dlp.strings import Strings
-from services.dlp.views import PLAIN, SEAM, SHORTEST, edges, readings, skeleton, spelling
+from services.dlp.views import PLAIN, SEAM, SHORTEST, TURNED, Reading, letters, looks, skeleton, skeletons, spelling
 from services.dlp.words import count_words, fold
 
 __all__ = ["Matcher", "Occurrence", "count_words", "fold"]
@@ -36,7 +33,7 @@ BATCH = 1 << 20
 OVERLAP = 1 << 16
 ALL = slice(0, sys.maxsize)
 
-Tally = Counter[tuple[int, str]]
+Tally = dict[tuple[int, str], int]
 """How often a term stands in a text, by term and view."""
 
 
@@ -70,8 +67,8 @@ class Matcher:
         not searched for: such a term has to stand as it is, as the folded `words` of the `short` ones do."""
         self._terms = terms
         self._long, self._short = long, short
-        self._longest = int(bones.sizes.max(initial=0))
         self._by_bones, self._by_words = Dictionary(bones), Dictionary(words)
+        self._folded = lru_cache(1 << 14)(lambda term: fold(terms[term]))
 
     @classmethod
     def compile(cls, terms: Sequence[str]) -> "Matcher":
@@ -126,14 +123,15 @@ class Matcher:
         for batch in _batches(layers):
             for piece in _pieces([layer.folded for layer in batch]):
                 for layer, tally in zip(batch, self._search(*piece), strict=True):
-                    seen = {(term, _chain(layer.view, view)): count for (term, view), count in tally.items()}
-                    found.setdefault(layer, Counter()).update(seen)
+                    seen = found.setdefault(layer, defaultdict(int))
+                    for (term, view), count in tally.items():
+                        seen[term, _chain(layer.view, view)] += count
         return found
 
     def _search(self, folded: Sequence[str], own: slice = ALL) -> list[Tally]:
         """Occurrences in each of several folded texts that have nothing encoded; of a piece of a long text those that
         begin in its `own` part."""
-        tallies: list[Tally] = [Counter() for _ in folded]
+        tallies: list[Tally] = [defaultdict(int) for _ in folded]
         text = "".join(f"{one}{SEAM}" for one in folded)
         ends = list(accumulate(len(one) + len(SEAM) for one in folded))
         if self._short:
@@ -144,48 +142,51 @@ class Matcher:
 
     def _see_whole(self, text: str, ends: list[int], tallies: list[Tally], own: slice) -> None:
         """Terms too short to be told by their skeleton."""
-        for number, start, _ in self._by_words.matches(text, *edges(text)):
-            if own.start <= start < own.stop:
-                tallies[bisect_right(ends, start)][self._short[number], PLAIN] += 1
+        for number, place in self._whole(text):
+            if own.start <= place < own.stop:
+                tallies[bisect_right(ends, place)][self._short[number], PLAIN] += 1
         if text.isascii():
             return
         for tally, one in zip(tallies, text.split(SEAM), strict=False):
-            undone = bare(one)
+            undone = looks(one)
             if undone != one:
-                first, last = len(bare(one[: own.start])), len(bare(one[: own.stop]))
-                matches = self._by_words.matches(undone, *edges(undone))
-                whole = (number for number, start, _ in matches if first <= start < last)
-                _raise(tally, Counter((self._short[number], LOOKALIKES) for number in whole))
+                first, last = len(looks(one[: own.start])), len(looks(one[: own.stop]))
+                seen: Tally = defaultdict(int)
+                for number, place in self._whole(undone):
+                    if first <= place < last:
+                        seen[self._short[number], LOOKALIKES] += 1
+                _raise(tally, seen)
+
+    def _whole(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where in a text the short terms stand, letter by letter: their numbers, and where they begin."""
+        reading = letters(text)
+        for number, start, end in _found(self._by_words, reading):
+            yield number, reading.place(start, end)
 
     def _see_disguised(self, text: str, ends: list[int], tallies: list[Tally], own: slice) -> None:
-        every = readings(text, self._longest)
-        begins = [0, *accumulate(len(reading.bones) for reading in every)]
-        bones = "".join(reading.bones for reading in every)
-        opens = np.concatenate([reading.opens for reading in every])
-        closes = np.concatenate([reading.closes for reading in every])
         known: set[tuple[int, int]] = set()
-        for number, start, end in self._by_bones.matches(bones, opens, closes):
-            term = self._long[number]
-            which = bisect_right(begins, start) - 1
-            reading, begin = every[which], begins[which]
-            view = spelling(_folded(self._terms[term]), reading, start - begin, end - begin)
-            if view is None:
-                continue
-            place = reading.place(start - begin, end - begin)
-            if own.start <= place < own.stop and (term, place) not in known:
-                known.add((term, place))
-                tallies[bisect_right(ends, place)][term, view] += 1
+        for reading in skeletons(text, self._by_bones.longest):
+            for number, start, end in _found(self._by_bones, reading):
+                term, place = self._long[number], reading.place(start, end)
+                if (term, place) in known or not own.start <= place < own.stop:
+                    continue
+                view = spelling(self._folded(term), reading, start, end)
+                if view is not None:
+                    known.add((term, place))
+                    tallies[bisect_right(ends, place)][term, view] += 1
 
 
-_folded = lru_cache(1 << 14)(fold)
+def _found(dictionary: Dictionary, reading: Reading) -> Iterator[tuple[int, int, int]]:
+    least = TURNED if reading.view else 1
+    return dictionary.matches(reading.spelt, reading.seats, reading.opens, reading.closes, least)
 
 
 def _chain(name: str, view: str) -> str:
     return ", ".join(filter(None, (name, view)))
 
 
-def _by_term(tally: Tally) -> Counter[int]:
-    counts: Counter[int] = Counter()
+def _by_term(tally: Tally) -> dict[int, int]:
+    counts: dict[int, int] = defaultdict(int)
     for (term, _), count in tally.items():
         counts[term] += count
     return counts
@@ -193,12 +194,15 @@ def _by_term(tally: Tally) -> Counter[int]:
 
 def _tally(layer: Layer, seen: Mapping[Layer, Tally]) -> Tally:
     """Occurrences in a layer and in those within it, each counted once."""
-    tally = seen.get(layer, Counter())
+    tally = seen.get(layer, {})
+    if layer.blocks or layer.again:
+        tally = defaultdict(int, tally)
     for block in layer.blocks:
-        hidden: Tally = Counter()
+        hidden: Tally = defaultdict(int)
         for one in block:
             _raise(hidden, _tally(one, seen))
-        tally.update(hidden)
+        for key, count in hidden.items():
+            tally[key] += count
     for other in layer.again:
         _raise(tally, _tally(other, seen))
     return tally
@@ -206,12 +210,12 @@ def _tally(layer: Layer, seen: Mapping[Layer, Tally]) -> Tally:
 
 def _raise(tally: Tally, other: Tally) -> None:
     """Of two readings of one text the greatest count of each term is taken: add what `other` has more."""
-    missing = _by_term(other) - _by_term(tally)
+    counted, missing = _by_term(tally), _by_term(other)
     for (term, view), count in other.items():
-        more = min(count, missing[term])
+        more = min(count, missing[term] - counted[term])
         if more > 0:
             tally[term, view] += more
-            missing[term] -= more
+            counted[term] += more
 
 
 def _pieces(folded: list[str]) -> Iterator[tuple[list[str], slice]]:
@@ -238,16 +242,19 @@ def _batches(layers: Iterable[Layer]) -> Iterator[list[Layer]]:
     yield from filter(None, batches.values())
 
 
-def _together(passages: Sequence[Passage], counts: Sequence[Mapping[int, int]]) -> Counter[int]:
+def _together(passages: Sequence[Passage], counts: Sequence[Mapping[int, int]]) -> dict[int, int]:
     """Add up counts over the passages of a mail; of alternatives only the greatest counts, key by key."""
-    total: Counter[int] = Counter()
-    branches: dict[tuple[int, int], Counter[int]] = {}
+    total: dict[int, int] = defaultdict(int)
+    branches: dict[tuple[int, int], dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for passage, terms in zip(passages, counts, strict=True):
-        of = total if passage.alternative is None else branches.setdefault(passage.alternative, Counter())
-        of.update(terms)
-    groups: dict[int, Counter[int]] = {}
+        of = total if passage.alternative is None else branches[passage.alternative]
+        for term, count in terms.items():
+            of[term] += count
+    groups: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for (group, _), terms in branches.items():
-        groups[group] = groups.get(group, Counter()) | terms
+        for term, count in terms.items():
+            groups[group][term] = max(groups[group][term], count)
     for terms in groups.values():
-        total.update(terms)
+        for term, count in terms.items():
+            total[term] += count
     return total

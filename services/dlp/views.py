@@ -1,25 +1,24 @@
 """The views in which a text is searched, and what disguise lies between a term and how it stands there.
 
 A text is searched by its skeleton: letters and digits alone, look-alikes undone, characters that stand in for one
-another (1, l, i) made one. All spellings of a term have its skeleton, so one automaton finds them in one pass; each
-place found is then looked at: is it the term as it is, a disguise of it, or another word altogether? Two readings
-more, rot13 and backwards, are skeletons as well. So an occurrence is found once, under the least disguise that
-explains it.
+another (1, l, i) made one. All spellings of a term have its skeleton, so one search finds them all; each place found
+is then looked at: is it the term as it is, a disguise of it, or another word altogether? Three readings more, rot13,
+backwards and with symbols as letters, are skeletons as well. So an occurrence is found once, under the least disguise
+that explains it.
 """
 
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import compress
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.dlp.alphabets import IN_WORD, SHOWN, Alphabet, ahead, edges
 from services.dlp.decoders import LOOKALIKES, SPACING, rot13
 from services.dlp.lookalikes import BARE, bare
-from services.dlp.words import in_word, joined, unspaced
+from services.dlp.words import in_word, joined, kinds
 
 # Letters and digits a term needs: to be searched by its skeleton at all; to be looked for in rot13 and backwards
 # ("drawer" is "reward"); to be found whatever its spacing ("therapist").
@@ -36,131 +35,55 @@ _SPELLINGS = (LOOKALIKES, INVISIBLE, LEET, SPACING)
 SEAM = " \n "
 _SYMBOLS = {"!": "i", "|": "i", "$": "s", "@": "a", "+": "t"}
 _CLASSES = str.maketrans("l1035478q962", "iioesatbgggz")
-_TO_CLASS = bytes.maketrans(b"l1035478q962", b"iioesatbgggz")
-_SEPARATORS = bytes(b for b in range(128) if not chr(b).isalnum() and b != 0x0A)
-_ROT13 = np.array([ord(rot13(chr(b))) for b in range(128)], np.uint8)
-_LETTERS_OF_SYMBOLS = np.array([ord(_SYMBOLS.get(chr(b), chr(b))) for b in range(128)], np.uint8)
 
-Codes = NDArray[np.unsignedinteger[Any]]  # one or four bytes each
-Flags = NDArray[np.bool_]
+Codes = NDArray[np.uint8] | NDArray[np.uint32]
+Flags = NDArray[np.uint8]
 Places = NDArray[np.int32]
 
 
-class _Bones(dict[int, str]):
-    """A table for `str.translate`: what is left of a character in a skeleton. It fills itself."""
-
-    def __missing__(self, point: int) -> str:
-        bones = "\n" if point == 0x0A else "".join(filter(in_word, bare(chr(point)))).translate(_CLASSES)
-        if len(self) < 8192:
-            self[point] = bones
-        return bones
+def _bones(character: str) -> str:
+    """What is left of a character in a skeleton."""
+    return character if character == "\n" else "".join(filter(in_word, bare(character))).translate(_CLASSES)
 
 
-_BONES = _Bones()
+_SKELETON, _LOOKS = Alphabet(_bones), Alphabet(bare)
+_ROT13 = Alphabet(lambda character: _bones(rot13(character)), _SKELETON)
+_WITH_SYMBOLS = Alphabet(lambda character: _bones(_SYMBOLS.get(character, character)), _SKELETON)
 
 
 def skeleton(folded: str) -> str:
     """What all spellings of a folded text have in common; a part of the text has a part of its skeleton."""
-    if folded.isascii():
-        return folded.encode("ascii").translate(_TO_CLASS, _SEPARATORS).decode("ascii")
-    return folded.translate(_BONES)
-
-
-# For each character: what it is and, in sixteens, how many bones it leaves (one, or more); and the first of them.
-_IN_WORD, _UNSPACED, _SHOWN, _KNOWN, _BONE, _BONES_MORE = 1, 2, 4, 8, 16, 32
-_TRAITS = np.zeros(sys.maxunicode + 1, np.uint8)
-_FIRST = np.zeros(sys.maxunicode + 1, np.uint32)
-
-
-def _learn(points: Iterable[int]) -> None:
-    for point in points:
-        character, bones = chr(point), _BONES[point]
-        _FIRST[point] = ord(bones[0]) if bones else 0
-        _TRAITS[point] = (
-            _KNOWN
-            + _BONE * bool(bones)
-            + _BONES_MORE * (len(bones) > 1)
-            + _SHOWN * bool(bare(character))
-            + _UNSPACED * unspaced(character)
-            + _IN_WORD * in_word(character)
-        )
-
-
-_learn(range(128))
-
-
-def _codes(text: str) -> Codes:
-    if text.isascii():
-        return np.frombuffer(text.encode("ascii"), np.uint8)
-    return np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)
-
-
-def _traits(codes: Codes) -> NDArray[np.uint8]:
-    traits = _TRAITS[codes]
-    if codes.dtype != np.uint8 and not traits.all():
-        _learn(np.unique(codes[traits == 0]).tolist())
-        traits = _TRAITS[codes]
-    return traits
-
-
-def _changed(codes: Codes, table: NDArray[np.uint8]) -> Codes:
-    """With the ASCII characters as the table has them."""
-    if codes.dtype == np.uint8:
-        return table[codes]
-    return np.where(codes < 128, table[codes & 127], codes)
-
-
-def _bones(codes: Codes, traits: NDArray[np.uint8]) -> tuple[Codes, Places]:
-    """The skeleton of a text, and where in the text each character of it comes from."""
-    places = np.flatnonzero(traits & _BONE).astype(np.int32)
-    more = codes[traits & _BONES_MORE != 0]
-    if not len(more):
-        return _FIRST[codes[places]].astype(codes.dtype), places
-    of = {point: np.array(list(map(ord, _BONES[point])), np.uint32) for point in np.unique(more).tolist()}
-    sizes = np.where(traits & _BONE, 1, 0)
-    for point, bones in of.items():
-        sizes[codes == point] = len(bones)
-    places = np.repeat(np.arange(len(codes), dtype=np.int32), sizes)
-    found, begins = _FIRST[codes[places]], np.cumsum(sizes) - sizes
-    for point, bones in of.items():
-        for nth, bone in enumerate(bones):
-            found[begins[codes == point] + nth] = bone
-    return found, places
+    return _SKELETON.spell(folded).decode("utf-8", "surrogatepass")
 
 
 def bones(folded: str) -> tuple[Codes, Places]:
     """The skeleton of a folded text as code points, and where in the text each comes from."""
-    codes = _codes(folded)
-    return _bones(codes, _traits(codes))
+    spelt, seats = _SKELETON.spell(folded), _SKELETON.seats(folded)
+    if spelt.isascii():
+        return np.frombuffer(spelt, np.uint8), seats
+    points = spelt.decode("utf-8", "surrogatepass").encode("utf-32-le", "surrogatepass")
+    return np.frombuffer(points, np.uint32), seats[_begin(spelt)]
 
 
-def edges(text: str) -> tuple[Flags, Flags]:
-    """For each character of a text, whether a word may begin with it, and whether one may end with it."""
-    edge = _edges(_traits(_codes(text)))
-    return edge[:-1], edge[1:]
-
-
-def _edges(traits: NDArray[np.uint8]) -> Flags:
-    """For each place in a text, its end included, whether no word goes on over it."""
-    word, alone = traits & _IN_WORD, traits & _UNSPACED
-    edge = np.ones(len(traits) + 1, np.bool_)
-    edge[1:-1] = (word[1:] & word[:-1] == 0) | (alone[1:] | alone[:-1] != 0)
-    return edge
+def looks(folded: str) -> str:
+    """A folded text as it looks: `bare`, but quick."""
+    return _LOOKS.spell(folded).decode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One way to read a folded text: the view it is (PLAIN, "rot13", "reversed") and the text's skeleton in it.
+    """One way to read a folded text: the view it is (PLAIN, "rot13", "reversed"), and what it is spelt as, in UTF-8.
 
-    `opens` and `closes` say for each character of the skeleton whether a word may begin or end there.
+    `seats` says of each byte with which character of the folded text it stands there, `opens` and `closes` of each
+    character whether a word may begin or end with it.
     """
 
     view: str
     folded: str
-    bones: str
+    spelt: bytes
+    seats: Places
     opens: Flags
     closes: Flags
-    seats: Places
     symbols: bool = False
 
     @cached_property
@@ -172,66 +95,49 @@ class Reading:
 
     @cached_property
     def places(self) -> Places:
-        """Where in `text` each character of the skeleton comes from."""
-        return len(self.folded) - 1 - self.seats[::-1] if self.view == "reversed" else self.seats
+        """Where in `text` each byte comes from."""
+        return len(self.folded) - 1 - self.seats if self.view == "reversed" else self.seats
 
     def place(self, start: int, end: int) -> int:
-        """Where in the folded text that begins of which this part of the skeleton is."""
-        return int(self.seats[len(self.bones) - end if self.view == "reversed" else start])
+        """Where in the folded text that begins of which these bytes are."""
+        return self.seats.item(end - 1 if self.view == "reversed" else start)
 
 
-def readings(folded: str, longest: int) -> list[Reading]:
+def letters(folded: str) -> Reading:
+    """A text letter by letter."""
+    spelt = folded.encode("utf-8", "surrogatepass")
+    opens, closes = edges(np.frombuffer(kinds(folded), np.uint8) | np.uint8(SHOWN))
+    return Reading(PLAIN, folded, spelt, np.cumsum(_begin(spelt), dtype=np.int32) - np.int32(1), opens, closes)
+
+
+def _begin(spelt: bytes) -> NDArray[np.bool_]:
+    """With which bytes a character begins."""
+    begin: NDArray[np.bool_] = np.frombuffer(spelt, np.uint8) & 0xC0 != 0x80
+    return begin
+
+
+def skeletons(folded: str, longest: int) -> Iterator[Reading]:
     """The readings of a text that has no term hidden by an encoding; those are texts of their own (layers.py).
 
-    `longest` is the length of the longest skeleton that is looked for: where symbols may be letters, that matters only
-    near symbols.
+    `longest` is the size in bytes of the longest skeleton that is looked for: only where a symbol is in its reach is
+    anything to be found with symbols as letters that is not without.
     """
-    codes = _codes(folded)
-    traits = _traits(codes)
-    edge = _edges(traits)
-    opens, closes = edge[:-1], edge[1:]
-    if codes.dtype != np.uint8:  # characters that do not show part no words
-        shown = np.flatnonzero(traits & _SHOWN)
-        apart = _edges(traits[shown])
-        opens, closes = opens.copy(), closes.copy()
-        opens[shown] |= apart[:-1]
-        closes[shown] |= apart[1:]
-    found, places = _bones(codes, traits)
-    plain, begins, ends = _text(found), opens[places], closes[places]
+    of = np.frombuffer(kinds(folded), np.uint8)
+    opens, closes = edges(of)
+    plain, seats = _SKELETON.spell(folded), _SKELETON.seats(folded)
+    yield Reading(PLAIN, folded, plain, seats, opens, closes)
     # Rot13 changes letters for letters: none comes, none goes.
-    turned, _ = _bones(_changed(codes, _ROT13), traits)
-    every = [
-        Reading(PLAIN, folded, plain, begins, ends, places),
-        Reading("rot13", folded, _text(turned), begins, ends, places),
-        Reading("reversed", folded, plain[::-1], ends[::-1], begins[::-1], places),
-    ]
+    yield Reading("rot13", folded, _ROT13.spell(folded), seats, opens, closes)
+    yield Reading("reversed", folded, plain.decode()[::-1].encode(), seats[::-1].copy(), closes, opens)
     if any(symbol in folded for symbol in _SYMBOLS):
-        found, places = _near_symbols(codes, longest)
         # A symbol that is a letter has no other beside it outside of the word: "paul@x" has no "paula".
-        word = np.append(traits & _IN_WORD, 0) != 0
-        letter = word[places]
-        begins, ends = opens[places] & (letter | ~word[places - 1]), closes[places] & (letter | ~word[places + 1])
-        every.append(Reading(PLAIN, folded, _text(found), begins, ends, places, symbols=True))
-    return every
-
-
-def _near_symbols(codes: Codes, longest: int) -> tuple[Codes, Places]:
-    """The skeleton with symbols as letters, as far as a match of this length may have one in it; line ends part what is
-    left."""
-    spelled = _changed(codes, _LETTERS_OF_SYMBOLS)
-    found, places = _bones(spelled, _traits(spelled))
-    at = np.flatnonzero((spelled != codes)[places])
-    reach = np.zeros(len(found) + 1, np.int32)
-    np.add.at(reach, np.maximum(at - longest + 1, 0), 1)
-    np.add.at(reach, np.minimum(at + longest, len(found)), -1)
-    near = np.cumsum(reach[:-1]) > 0
-    left = np.append(False, near[:-1] & ~near[1:])  # the first character that is left out stands for the rest
-    found[left] = 0x0A
-    return found[near | left], places[near | left]
-
-
-def _text(codes: Codes) -> str:
-    return codes.tobytes().decode("ascii" if codes.dtype == np.uint8 else "utf-32-le")
+        symbol = of & np.uint8(IN_WORD) ^ np.uint8(IN_WORD)
+        begins, ends = opens.copy(), closes.copy()
+        begins[1:] &= ~symbol[1:] | symbol[:-1]
+        ends[:-1] &= ~symbol[:-1] | symbol[1:]
+        seats = _WITH_SYMBOLS.seats(folded)
+        begins &= ahead(symbol, seats, longest)
+        yield Reading(PLAIN, folded, _WITH_SYMBOLS.spell(folded), seats, begins, ends, symbols=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +152,13 @@ class _Letter:
 def spelling(term: str, reading: Reading, start: int, end: int) -> str | None:
     """The view under which the folded `term` stands in a reading, where its skeleton was found.
 
-    `start` and `end` are places in the skeleton. PLAIN: the term as it is; None: other words.
+    `start` and `end` are places in what is spelt. PLAIN: the term as it is; None: other words.
     """
-    text, size = reading.text, end - start
+    size = len(reading.spelt[start:end].decode("utf-8", "surrogatepass"))
     if reading.view and size < TURNED:
         return None
-    first, last = int(reading.places[start]), int(reading.places[end - 1]) + 1
+    text, places = reading.text, reading.places
+    first, last = places.item(start), places.item(end - 1) + 1
     place = first - _lead(term)
     # In ASCII `opens` and `closes` have told already that no word goes on.
     if (place >= 0 and text.startswith(term, place)) and (
@@ -265,7 +172,7 @@ def spelling(term: str, reading: Reading, start: int, end: int) -> str | None:
     return ", ".join(filter(None, (reading.view, *disguises))) if disguises else None
 
 
-def _closed_up(text: str, places: NDArray[np.int32]) -> str:
+def _closed_up(text: str, places: Places) -> str:
     """The letters at these places, of what stands between them no more than matters."""
     return "".join(
         text[here : min(here + 1 + MAX_GAP, after)]
@@ -354,7 +261,7 @@ def _shown(gap: str) -> str:
 @lru_cache(1 << 14)
 def _lead(term: str) -> int:
     """How many characters stand before the first that leaves bones."""
-    return next(place for place, character in enumerate(term) if _BONES[ord(character)])
+    return int(_SKELETON.seats(term)[0])
 
 
 def _letters(text: str, symbols: bool = False) -> list[_Letter]:

@@ -3,6 +3,9 @@
 import re
 import unicodedata
 
+from services.dlp.alphabets import IN_WORD, SHOWN, UNSPACED, Alphabet
+from services.dlp.lookalikes import bare
+
 # Scripts whose words stand side by side without a space: Thai to Lao, Myanmar, Khmer, kana, ideographs,
 # Hangul.
 _UNSPACED = (
@@ -10,11 +13,12 @@ _UNSPACED = (
     "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
 )
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _MARKS = "".join(filter(unicodedata.combining, map(chr, range(0x300, 0x1E94B))))
 _MAY_HOLD_MARK_RUN = re.compile("[\u0300-\U0001e94a]{31}")
 _MARK_RUN = re.compile(f"([{_MARKS}]{{30}})[{_MARKS}]+")
-_ASCII_WORDS = bytes(b if chr(b).isalnum() and b < 0x80 else 0x20 for b in range(256))
+
+# Beside the kinds that `edges` knows: letters and digits.
+_ALNUM = 8
 
 
 def fold(text: str) -> str:
@@ -31,9 +35,8 @@ def fold(text: str) -> str:
 
 def count_words(folded: str) -> int:
     """Words of a folded text: runs of letters and digits; in a script without spaces, each character."""
-    if folded.isascii():
-        return len(folded.encode("ascii").translate(_ASCII_WORDS).split())
-    return sum(1 for _ in _WORD.finditer(folded))
+    words = b" " + kinds(folded).translate(_WORDS)
+    return words.count(b" w") + words.count(b"1") + words.count(b"1w")
 
 
 def joined(text: str, place: int) -> bool:
@@ -52,3 +55,21 @@ def unspaced(character: str) -> bool:
 def in_word(character: str) -> bool:
     """Whether words consist of such characters: letters, digits and marks."""
     return character.isalnum() or (character > "\x7f" and unicodedata.category(character).startswith("M"))
+
+
+def _kind(character: str) -> str:
+    return chr(
+        IN_WORD * in_word(character)
+        + UNSPACED * unspaced(character)
+        + SHOWN * bool(bare(character))
+        + _ALNUM * character.isalnum()
+    )
+
+
+_KINDS = Alphabet(_kind)
+_WORDS = bytes(ord("1" if kind & UNSPACED else "w" if kind & _ALNUM else " ") for kind in range(256))
+
+
+def kinds(text: str) -> bytes:
+    """Of each character, what it is to words, as `alphabets.edges` wants it."""
+    return _KINDS.spell(text)

@@ -1,0 +1,99 @@
+"""Alphabets spell as a table would, character by character; words begin and end where a patient reader sees it."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from services.dlp.alphabets import IN_WORD, SHOWN, UNSPACED, Alphabet, ahead, edges
+
+TEXTS = (
+    st.text()
+    | st.text(st.characters(codec=None, categories=None))
+    | st.text(st.sampled_from("ab \0\x7f\x80ßé漢🦅\ud800"))
+)
+
+
+def read(character: str) -> str:
+    """Some characters as nothing, some as themselves, some as several."""
+    return (
+        character * (0, 1, 1, 1, 2, 3)[ord(character) % 6]
+        if character < "\u0800"
+        else character[ord(character) % 5 == 0 :]
+    )
+
+
+def encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+@given(TEXTS)
+@example("")
+@example("\0")
+@example("\U0010ffff")
+@example("a" * 70_000)
+def test_a_text_is_spelt_character_by_character(text: str) -> None:
+    alphabet = Alphabet(read)
+    assert alphabet.spell(text) == encoded("".join(map(read, text)))
+    assert alphabet.seats(text).tolist() == [at for at, character in enumerate(text) for _ in encoded(read(character))]
+
+
+@given(TEXTS)
+def test_an_alphabet_that_shares_the_rest_differs_in_ascii_alone(text: str) -> None:
+    def loud(character: str) -> str:
+        return character.upper() if character.isascii() else read(character)
+
+    one, other = Alphabet(read), Alphabet(read)
+    sharing = Alphabet(loud, one)
+    for alphabet in (one, sharing, other, one):
+        alphabet.spell(text)
+    assert sharing.spell(text) == encoded("".join(map(loud, text)))
+    assert one.spell(text) == other.spell(text)
+
+
+def test_a_character_spelt_at_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="U\\+0078 is spelt in 8 bytes"):
+        Alphabet(lambda _: "12345678").spell("x")
+
+
+KINDS = st.lists(st.integers(0, IN_WORD | UNSPACED | SHOWN), max_size=40)
+
+
+def goes_on(left: int, right: int) -> bool:
+    return bool(left & IN_WORD and right & IN_WORD) and not (left | right) & UNSPACED
+
+
+@given(KINDS)
+@example([])
+@example([IN_WORD | SHOWN, IN_WORD, IN_WORD | SHOWN])
+def test_a_word_begins_and_ends_beside_what_stands_there_or_shows(kinds: list[int]) -> None:
+    def ends(kinds: list[int]) -> list[bool]:
+        """Whether a word may end with each character, by what follows it, and by what shows next."""
+        rests = [kinds[at + 1 :] for at in range(len(kinds))]
+        return [
+            not rest
+            or not goes_on(kind, rest[0])
+            or (kind & SHOWN > 0 and not goes_on(kind, next((other for other in rest if other & SHOWN), 0)))
+            for kind, rest in zip(kinds, rests, strict=True)
+        ]
+
+    opens, closes = edges(bytes(kinds))
+    assert closes.tolist() == ends(kinds)
+    assert opens.tolist() == ends(kinds[::-1])[::-1]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=40), st.integers(0, 20))
+def test_marks_are_seen_from_as_far_as_they_are_in_reach(characters: list[tuple[bool, int]], reach: int) -> None:
+    marks = [marked for marked, _ in characters]
+    seats = [place for place, (_, size) in enumerate(characters) for _ in range(size)]
+    expected = [
+        place in seats and any(marks[seat] for seat in seats[seats.index(place) :][:reach])
+        for place in range(len(marks))
+    ]
+    assert ahead(np.array(marks, np.uint8), np.array(seats, np.int32), reach).tolist() == expected
+
+
+def test_a_seat_that_is_no_place_is_an_error() -> None:
+    for seat in (-1, 3, 2**31 - 1):
+        with pytest.raises(IndexError):
+            ahead(np.zeros(3, np.uint8), np.array([0, seat], np.int32), 5)
