@@ -41,7 +41,7 @@ _PEOPLE = ("from", "to", "cc", "bcc", "reply-to", "sender", "disposition-notific
 _TRACE = ("message-id", "references", "in-reply-to", "received", "date", "return-path", "authentication-results")
 _TRACES = ("dkim-", "domainkey-", "arc-", "resent-", "received-", "x-received")
 _SPACED_FIELD = re.compile(r"[!-9;-~]{1,64}[ \t]{1,8}:")
-_WRITTEN_OUT = re.compile("base64", re.IGNORECASE)
+_WRITTEN_OUT = re.compile("base64|=ybegin line=|with BinHex 4", re.IGNORECASE)
 _PARAMETER = re.compile(r";\s{0,8}([A-Za-z0-9_*-]{1,64})\s{0,8}=")
 _PADDING = re.compile(r"=[=\s]*+")
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]++")

@@ -78,6 +78,11 @@ def _fits(kind: Kind, claimed: Kind) -> bool:
 _FOREIGN = (
     (b"Rar!\x1a\x07", "rar"),
     (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"BZh91AY&SY", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
+    (b"Salted__", "openssl"),
+    (b"age-encryption.org/v1", "age"),
     (b"This program cannot be run in DOS mode", "pe"),
     (b"<script", "html"),
     (b"<?php", "php"),
@@ -99,6 +104,25 @@ def _polyglots(kind: Kind, data: bytes) -> Iterator[Hit]:
     for mark, title in _FOREIGN:
         if mark in (lowered if mark.startswith(b"<") else data):
             yield Hit("type", "polyglot", title)
+    if _has_gzip(data):
+        yield Hit("type", "polyglot", "gzip")
+
+
+def _has_gzip(data: bytes) -> bool:
+    """By its header (RFC 1952 section 2.3): three bytes alone come about by chance."""
+    at = -1
+    while (at := data.find(b"\x1f\x8b\x08", at + 1)) >= 0:
+        if (
+            data[at + 3 : at + 4] < b"\x20"
+            and data[at + 8 : at + 9] in _GZIP_EXTRA
+            and data[at + 9 : at + 10] in _GZIP_OS
+        ):
+            return True
+    return False
+
+
+_GZIP_EXTRA = (b"\0", b"\2", b"\4")
+_GZIP_OS = (*(bytes([number]) for number in range(14)), b"\xff")
 
 
 def _short(text: str) -> str:

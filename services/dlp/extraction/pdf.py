@@ -24,7 +24,7 @@ from pypdf.generic import (
 )
 
 from services.dlp.extraction.ocr import MAX_PIXELS, is_small, words_in
-from services.dlp.extraction.pieces import MEGABYTE, Budget, Inner, Piece, Text, Trouble
+from services.dlp.extraction.pieces import MEGABYTE, SEEN, Budget, Inner, Piece, Text, Trouble
 from services.dlp.extraction.texts import plain, runs, unsaid
 from services.dlp.files.inflating import inflated
 from services.dlp.files.types import is_text, kind_of, text_of
@@ -32,6 +32,9 @@ from services.dlp.message import WAITING
 
 _END = b"%%EOF"
 _INLINE = re.compile(rb"(?:^|\s)BI\s[^\x80-\xff]{1,400}?\sID\s")
+# Lines and curves of a page without a text: letters may have been made outlines.
+_CURVES = re.compile(rb"[0-9] [lcvy]\s")
+_MANY = 100
 _REVISIONS = 50
 _STREAM = re.compile(rb"(?<!end)stream\r?\n")
 _STREAM_END = b"endstream"
@@ -168,6 +171,8 @@ def _beside(number: int, page: PageObject, shown: str, budget: Budget) -> Iterat
     raw = content.get_data() if content is not None else b""
     budget.take(len(raw))
     yield Text(f"page {number}, content", unsaid(plain(raw), (shown,)))
+    if not shown.strip() and len(_CURVES.findall(raw)) > _MANY:
+        yield Trouble("drawing", f"page {number}", score=SEEN)
     if _INLINE.search(raw):
         yield Trouble(
             "ocr-failed" if budget.limits.languages else WAITING,

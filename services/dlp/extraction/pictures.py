@@ -11,10 +11,8 @@ from collections.abc import Iterator
 
 from services.dlp.charsets import decode
 from services.dlp.extraction import ocr
-from services.dlp.extraction.pieces import MEGABYTE, Budget, Inner, Piece, Text, Trouble
+from services.dlp.extraction.pieces import MEGABYTE, SEEN, Budget, Inner, Piece, Text, Trouble
 from services.dlp.extraction.texts import likely, runs
-
-SEEN = 0.5
 
 
 def read_picture(data: bytes, budget: Budget) -> Iterator[Piece]:
@@ -28,6 +26,8 @@ def read_picture(data: bytes, budget: Budget) -> Iterator[Piece]:
         yield from _gif(data)
     elif data.startswith(b"RIFF"):
         yield from read_riff(data)
+    elif data.startswith(b"BM"):
+        yield from _bmp(data)
     else:
         yield Text("metadata", likely(runs(data)))
 
@@ -173,6 +173,24 @@ def _gif(data: bytes) -> Iterator[Piece]:
         if label not in (b"", b"\xf9"):
             said.append(decode(b"".join(body)))
     yield Text("metadata", "\n".join(said))
+
+
+def _bmp(data: bytes) -> Iterator[Piece]:
+    """What stands between the header with its colours and the pixels, and behind these."""
+    yield Text("metadata", likely(runs(data)))
+    start, header = struct.unpack_from("<II", data.ljust(54, b"\0"), 10)
+    width, height, _, bits, packing, stored = struct.unpack_from("<iiHHII", data.ljust(54, b"\0"), 18)
+    if header < 40:
+        return  # of OS/2, whose numbers are short
+    rows = (abs(width) * bits + 31) // 32 * 4 * abs(height)
+    end = start + (stored if packing in (1, 2, 4, 5) else rows)
+    colours = 14 + header + 4 * (1 << bits if bits <= 8 else 4)
+    for name, rest in (("before", data[colours:start]), ("behind", data[end:])):
+        if len(rest.strip(b"\0")) > _BMP_SLACK:
+            yield Inner(f"data {name} the pixels", rest)
+
+
+_BMP_SLACK = 64
 
 
 def read_riff(data: bytes) -> Iterator[Piece]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 MEGABYTE = 1024 * 1024
+SEEN = 0.5
+"""How sure it is that something hides in what nobody reads and everybody sends: enough to be noted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,21 @@ from io import BytesIO
 from tinytag import TinyTag, TinyTagException
 
 from services.dlp.charsets import decode
-from services.dlp.extraction.pictures import SEEN, read_riff
-from services.dlp.extraction.pieces import Budget, Inner, Piece, Text, Trouble
+from services.dlp.extraction.pictures import read_riff
+from services.dlp.extraction.pieces import SEEN, Budget, Inner, Piece, Text, Trouble
 from services.dlp.extraction.texts import likely, runs
-from services.dlp.files.recordings import is_laid_out
+from services.dlp.files.recordings import unaccounted
 from services.dlp.files.types import kind_of
 
 
 def read_recording(data: bytes, budget: Budget) -> Iterator[Piece]:
     """The tags as the format defines them; and, since there are formats and fields that nobody reads, all long runs."""
-    sound = is_laid_out(kind_of("", "", data).name, data)
-    yield Trouble("recording", score=SEEN) if sound else Trouble("unknown")
+    between = unaccounted(kind_of("", "", data).name, data)
+    yield Trouble("unknown") if between is None else Trouble("recording", score=SEEN)
+    for start, end in between or ():
+        stretch = data[start:end].strip(b"\0")
+        if len(stretch) > _SLACK:
+            yield Inner("data between the parts", stretch)
     budget.check()
     if data.startswith(b"RIFF"):
         yield from read_riff(data)
@@ -43,6 +47,8 @@ def _tags(data: bytes) -> Iterator[Piece]:
         yield from (Inner(image.description or image.name, image.data) for image in images if image.data)
 
 
+_SLACK = 4096
+"""Bytes between parts that are no more than a damage, or a part that is cut off."""
 _EBML = b"\x1a\x45\xdf\xa3"
 # Elements of Matroska by their number (RFC 9559): those that hold others, texts, and an attached file's name and bytes.
 _HOLDERS = frozenset(

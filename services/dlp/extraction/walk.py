@@ -19,8 +19,8 @@ from services.dlp.extraction.archives import BEFORE, FORMATS, STREAMS, read_arch
 from services.dlp.extraction.compound import read_compound
 from services.dlp.extraction.outlook import read_tnef
 from services.dlp.extraction.pdf import read_pdf
-from services.dlp.extraction.pictures import SEEN, read_drawing, read_picture
-from services.dlp.extraction.pieces import Budget, Exceeded, Inner, Limits, Piece, Sign, Text, Trouble
+from services.dlp.extraction.pictures import read_drawing, read_picture
+from services.dlp.extraction.pieces import SEEN, Budget, Exceeded, Inner, Limits, Piece, Sign, Text, Trouble
 from services.dlp.extraction.recordings import read_recording
 from services.dlp.extraction.rtf import read_rtf
 from services.dlp.extraction.texts import plain, read_text, runs, unsaid

@@ -20,14 +20,16 @@ _Begin = Callable[[bytes], int]
 _Step = Callable[[bytes, int], int]
 
 
-def is_laid_out(kind: str, data: bytes) -> bool:
-    """Whether what `data` begins as, a `kind` of the family media, goes on to its end. Linear; never raises."""
+def unaccounted(kind: str, data: bytes) -> list[tuple[int, int]] | None:
+    """The stretches between the parts of `data`, which begins as a `kind` of the family media; None where it does not
+    go on as one. Linear; never raises."""
     begin, step, mark = _FORMATS[kind]
     try:
         place = first = begin(data)
     except struct.error:
-        return False
-    accounted = resyncs = 0
+        return None
+    stretches: list[tuple[int, int]] = []
+    accounted = resyncs = behind = 0
     for _ in range(MAX_PARTS):
         if not 0 < place < len(data):
             break
@@ -37,15 +39,18 @@ def is_laid_out(kind: str, data: bytes) -> bool:
             break
         end = len(data) if end == _WHOLE else end
         if place < end <= len(data):
+            if accounted and behind < place:
+                stretches.append((behind, place))
             accounted += end - place
-            place = end
+            place = behind = end
         elif mark and resyncs < _RESYNCS:
             resyncs += 1
             place = data.find(mark, place + 1)
         else:
             break
-    rest = len(data.rstrip(b"\0")) - first
-    return first > 0 and accounted > 0 and accounted >= ENOUGH * rest
+    if first <= 0 or not accounted or accounted < ENOUGH * (len(data.rstrip(b"\0")) - first):
+        return None
+    return [*stretches, (behind, len(data))]
 
 
 # --- MPEG audio (ISO 11172-3, 13818-3), with tags as id3.org and Monkey's Audio have them -------------------------
@@ -71,8 +76,10 @@ def _behind_tags(data: bytes) -> int:
 
 
 def _mpeg_frame(data: bytes, place: int) -> int:
-    if data.startswith((b"TAG", b"APETAGEX", b"LYRICSBEGIN"), place):
-        return _WHOLE if len(data) - place <= 1 << 16 else place
+    if data.startswith(b"TAG", place) and len(data) - place == 128:
+        return _WHOLE
+    if data.startswith(b"APETAGEX", place):
+        return place + 32 + int(struct.unpack_from("<I", data, place + 12)[0])
     (head,) = struct.unpack_from(">I", data, place)
     version, layer = head >> 19 & 3, 4 - (head >> 17 & 3)
     bitrate, rate = head >> 12 & 15, head >> 10 & 3

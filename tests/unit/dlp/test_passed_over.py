@@ -1,6 +1,8 @@
 """Bytes that readers of a format pass over are read all the same, or said to be what nobody reads."""
 
 import base64
+import bz2
+import gzip
 import io
 import struct
 import tarfile
@@ -20,12 +22,13 @@ SECRET = b"the falcon flies at noon"
 
 
 def read(data: bytes, name: str = "a.bin") -> list[Found]:
-    return list(extract([File(1, "attachment 1", name, "", data)]))
+    return list(extract([File(1, "attachment 1", name, "", data)], examine=examine))
 
 
 def told(found: list[Found]) -> bool:
     """Read, or held for what was not."""
     unread = any(isinstance(one, Hit) and one.detector == "unscannable" and one.score == 1 for one in found)
+    unread = unread or any(isinstance(one, Hit) and one.detector == "type" and one.score == 1 for one in found)
     return unread or any(isinstance(one, Passage) and "falcon" in one.text for one in found)
 
 
@@ -70,6 +73,15 @@ def pixels(stream: bytes) -> bytes:
     )
 
 
+def bmp(before: bytes = b"", behind: bytes = b"") -> bytes:
+    """64 by 64 pixels of grey, in rows from below."""
+    header = struct.pack("<IiiHHIIiiII", 40, 64, 64, 1, 24, 0, 64 * 64 * 3, 0, 0, 0, 0)
+    head = b"BM" + struct.pack("<IHHI", 0, 0, 0, 54 + 16 + len(before))
+    return head + header + bytes(16) + before + b"\x80" * (64 * 64 * 3) + behind
+
+
+NOISE = bytes((n * n * 7919 >> 7) % 256 for n in range(8000))
+SONG = (b"\xff\xfb\x90\x00" + bytes(413)) * 400
 GIF = specimens.gif()
 WAVE = b"RIFF\xff\xff\0\0WAVEdata" + struct.pack("<I", len(SECRET)) + SECRET
 SHOWN = b"BT /F 12 Tf 9 9 Td [(the fal) -20 (con flies)] TJ ET"
@@ -107,6 +119,17 @@ PLACES = {
     "gif: an extension that nobody knows": GIF[:-1] + b"\x21\x77" + bytes([len(SECRET)]) + SECRET + b"\0;",
     "gif: behind a byte that begins no block": GIF[:-1] + b"\x77" + SECRET,
     "wav: for sound": WAVE,
+    "jpeg: packed in a comment": jpeg(segment(0xFE, gzip.compress(SECRET))),
+    "png: packed in a chunk of its own": hiding.png((b"prVt", bz2.compress(SECRET))),
+    "gif: packed behind a comment": GIF[:-1] + b"\x21\xfe\x30" + gzip.compress(SECRET).ljust(48, b"\0") + b"\0;",
+    "bmp: behind the pixels": bmp(behind=NOISE),
+    "bmp: before the pixels": bmp(before=NOISE),
+    "mp3: behind the sound": SONG + NOISE,
+    "mp3: within the sound": SONG + NOISE + SONG,
+    "mp3: packed in a tag": hiding.mp3((b"PRIV", b"x\0" + gzip.compress(SECRET))) + SONG,
+    "m4a: packed in what is free": hiding.m4a("x") + hiding.atom(b"free", gzip.compress(SECRET)),
+    "yEnc": b"=ybegin line=128 size=24 name=x\r\n" + bytes((c + 42) % 256 for c in SECRET) + b"\r\n=yend size=24\r\n",
+    "git: a patch to what is no text": b"--- a\n\nGIT binary patch\nliteral 24\n" + base64.b85encode(SECRET),
 }
 
 
@@ -182,7 +205,17 @@ def test_so_are_the_fields_of_a_part_and_of_a_mail_in_it() -> None:
 
 
 def test_what_is_as_it_should_be_is_no_trouble() -> None:
-    for data in (packed(), tarred(), GIF, jpeg(), pixels(zlib.compress(b"\0\0")), specimens.png(), specimens.jpeg()):
+    for data in (
+        packed(),
+        tarred(),
+        GIF,
+        jpeg(),
+        pixels(zlib.compress(b"\0\0")),
+        specimens.png(),
+        specimens.jpeg(),
+        bmp(),
+        SONG,
+    ):
         assert not [one for one in read(data) if isinstance(one, Hit) and one.score == 1 and one.rule != "ocr-failed"]
 
 
