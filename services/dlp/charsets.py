@@ -29,6 +29,7 @@ _OTHER_SCRIPTS = (
     *("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
 )
 _BEYOND = re.compile(rb"[\x80-\xff]")
+_NOT_ASCII = re.compile("[^\0-\x7f]++")
 _READINGS = 6
 _SHORT = 1 << 20
 _LIKELY = 0.5
@@ -83,7 +84,7 @@ def _likeliness(sample: bytes, codec: str) -> float:
     """The share of letters of one script among what is not ASCII, less what no text has: capitals behind small
     letters, and bytes that are nothing."""
     text = sample.decode(codec, "replace")
-    beyond = [c for c in text if c > "\x7f"]
+    beyond = "".join(_NOT_ASCII.findall(text))
     scripts = Counter(_script(c) for c in beyond if c.isalpha() and not "\uff61" <= c <= "\uff9f")
     letters = max(scripts.values(), default=0)
     odd = sum(a.islower() and b.isupper() for a, b in pairwise(beyond)) + 4 * beyond.count("\ufffd")
