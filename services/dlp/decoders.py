@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote
 
+from services.dlp import signs
 from services.dlp.charsets import decode, header_text
 from services.dlp.lookalikes import as_read
 from services.dlp.markup import split
 
-_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _QUOTED = re.compile(r"=[0-9A-Fa-f]{2}")
 _SOFT_BREAK = re.compile(r"(?<!=)=[ \t]{0,8}+\r?\n")  # behind another it is a line of them
 _TAG = re.compile(r"<(?:!--|/?[A-Za-z]{1,12}[\s/>])|&[#A-Za-z]")
@@ -28,9 +28,6 @@ _LIKE_CODE = re.compile(
     r"(?:[A-Za-z]{0,8}[0-9%&=\\#+/{}][ ,:;]{0,2}){4}|[a-z0-9][A-Z][A-Za-z]{0,8}[a-z0-9][A-Z]|[A-Z]{8}|<~"
     r"|(?:(?:[0-9A-Fa-f]{2}|[A-Za-z0-9+/]{4})[ :,;-]{1,2}){5}|(?:.[^\w]{1,3}){8}"
 )
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-# One character after the other, with the same between them each time.
-_APART = re.compile(r".([\W_]{1,3})(?:.\1){7,}+.?", re.DOTALL)
 _ROT13 = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "NOPQRSTUVWXYZABCDEFGHIJKLMnopqrstuvwxyzabcdefghijklm"
 )
@@ -46,20 +43,18 @@ def rot13(text: str) -> str:
 def respell(text: str) -> str:
     """The lines of `text` in which an encoding may be dressed up, as they are read: without characters that do not
     show, look-alikes as Latin letters, capitals as capitals. "" where there are none."""
-    odd = set() if text.isascii() else set("".join(_NOT_ASCII.findall(text)))
-    table = {ord(character): read for character in odd if (read := as_read(character)) != character}
-    if not table:
+    if text.isascii():
         return ""
-    lines = (line.translate(table) for line in text.splitlines() if not line.isascii())
-    return "\n".join(line for line in lines if _LIKE_CODE.search(line))
+    lines = [line for line in text.splitlines() if not line.isascii()]
+    odd = (character for character in set("".join(lines)) if not character.isascii())
+    table = {ord(character): read for character in odd if (read := as_read(character)) != character}
+    respelled = (line.translate(table) for line in lines) if table else ()
+    return "\n".join(line for line in respelled if _LIKE_CODE.search(line))
 
 
 def closed_up(text: str) -> str:
     """What is written one character apart from the other in `text`, moved together, one run to a line."""
-    kinds = text.encode("ascii", "replace").translate(_OF_APART)
-    if not any(sign in kinds for sign in _APART_SIGNS):
-        return ""
-    runs = (run[0][:: len(run[1]) + 1] for run in _APART.finditer(text))
+    runs = (text[start:stop:step] for start, stop, step in signs.apart(text))
     # Of a line of dashes nothing is to be made.
     return "\n".join(run for run in runs if sum(map(str.isalnum, run)) * 3 > len(run))
 
@@ -67,13 +62,17 @@ def closed_up(text: str) -> str:
 def unescape(text: str) -> tuple[tuple[str, ...], str]:
     """Undo the escapes in `text`, one layer of each: the names of those that were there, and the text without."""
     names: list[str] = []
-    for name, marks, undo in _ESCAPES:
-        if any(mark in text for mark in marks):
-            undone = undo(text)
-            if undone != text:
-                names.append(name)
-                text = undone
+    seen = _signs(text)
+    for name, sign, undo in _ESCAPES:
+        if seen & sign and (undone := undo(text)) != text:
+            names.append(name)
+            text = undone
+            seen = _signs(text)
     return tuple(names), text
+
+
+def _signs(text: str) -> int:
+    return signs.escapes(text.encode("ascii", "replace"))
 
 
 def _from_shifted(text: str) -> str:
@@ -94,29 +93,11 @@ def _from_escapes(text: str) -> str:
     return _ESCAPE.sub(character, text)
 
 
-_ESCAPES: tuple[tuple[str, tuple[str, ...], Callable[[str], str]], ...] = (
-    ("HTML", ("<", "&"), lambda text: split(text)[0] if _TAG.search(text) else text),
-    ("percent escapes", ("%",), lambda text: unquote(text) if _PERCENT.search(text) else text),
-    ("quoted-printable", ("=",), _from_quoted),
-    ("character escapes", ("\\", "U+", "u+"), _from_escapes),
-    ("encoded words", ("=?",), header_text),
-    ("UTF-7", ("+",), _from_shifted),
-)
-
-
-def _kinds(**of: bytes) -> bytes:
-    """A table for `bytes.translate`: each kind's letter for its characters, a dot for all others."""
-    return bytes(next((ord(kind) for kind, members in of.items() if byte in members), 0x2E) for byte in range(256))
-
-
-_UPPER, _LOWER = bytes(range(65, 91)), bytes(range(97, 123))
-_OF_APART = _kinds(w=_UPPER + _LOWER + b"0123456789")
-# Letters apart from each other; pairs of them with marks between that are apart as well, as in % 6 F % 7 0.
-_APART_SIGNS = tuple(
-    sign
-    for apart in (1, 2, 3)
-    for sign in (
-        (b"w" + b"." * apart) * 4,
-        *(b"w" + b"." * apart + b"w" + b"." * (apart + marks * (apart + 1)) + b"w" for marks in (1, 2, 3)),
-    )
+_ESCAPES: tuple[tuple[str, int, Callable[[str], str]], ...] = (
+    ("HTML", signs.HTML, lambda text: split(text)[0] if _TAG.search(text) else text),
+    ("percent escapes", signs.PERCENT, unquote),
+    ("quoted-printable", signs.QUOTED, _from_quoted),
+    ("character escapes", signs.CHARACTER, _from_escapes),
+    ("encoded words", signs.ENCODED_WORD, lambda text: header_text(text) if "=?" in text else text),
+    ("UTF-7", signs.UTF7, _from_shifted),
 )
