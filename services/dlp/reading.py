@@ -25,7 +25,7 @@ from services.dlp.layers import growth
 from services.dlp.links import lying
 from services.dlp.markup import split
 from services.dlp.message import Alternative, Chunks, Extract, File, Found, Message, Passage, Unreadable
-from services.dlp.sealed import is_sealed
+from services.dlp.sealed import is_sealed, is_written_out
 
 MAX_DEPTH = 20
 MAX_PARTS = 500
@@ -41,7 +41,6 @@ _PEOPLE = ("from", "to", "cc", "bcc", "reply-to", "sender", "disposition-notific
 _TRACE = ("message-id", "references", "in-reply-to", "received", "date", "return-path", "authentication-results")
 _TRACES = ("dkim-", "domainkey-", "arc-", "resent-", "received-", "x-received")
 _SPACED_FIELD = re.compile(r"[!-9;-~]{1,64}[ \t]{1,8}:")
-_WRITTEN_OUT = re.compile("base64|=ybegin line=|with BinHex 4", re.IGNORECASE)
 _PARAMETER = re.compile(r";\s{0,8}([A-Za-z0-9_*-]{1,64})\s{0,8}=")
 _PADDING = re.compile(r"=[=\s]*+")
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]++")
@@ -340,8 +339,10 @@ def _is_binary(data: bytes, text: str) -> bool:
 
 def _has_files(text: str) -> bool:
     """Whether files are written out in the text."""
-    return ("64" in text and _WRITTEN_OUT.search(text) is not None) or (
-        "begin " in text and _UUENCODED.search(text) is not None
+    return (
+        ("64" in text and "base64" in text.casefold())
+        or ("begin " in text and _UUENCODED.search(text) is not None)
+        or is_written_out(text)
     )
 
 

@@ -16,7 +16,7 @@ from services.dlp import markup
 from services.dlp.charsets import decode, readings
 from services.dlp.extraction.pieces import SEEN, Budget, Inner, Piece, Text, Trouble
 from services.dlp.files.types import is_text, text_of
-from services.dlp.sealed import is_sealed
+from services.dlp.sealed import is_sealed, is_written_out
 
 _DECLARED = re.compile(rb"(?:charset|encoding)\s{0,4}=\s{0,4}[\"']?([A-Za-z0-9._:-]{2,40})")
 _HTML = ("html", "htm", "xhtml", "shtml", "hta")
@@ -25,8 +25,6 @@ _LETTERS = "A-Za-z0-9+/=\r\n \t"
 _BASE64 = re.compile(
     rf"(?:base64|ENCODING=b)\b[^:,<>\"'\r\n]{{0,200}}[:,][ \r\n]{{0,4}}([{_LETTERS}]{{16,}}+)", re.IGNORECASE
 )
-# Encodings of files as text that nobody undoes here: yEnc, BinHex, git's patches to what is no text.
-_WRITTEN_OUT = ("=ybegin line=", "with BinHex 4.0)", "\nGIT binary patch\n")
 _UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n", re.MULTILINE)
 _RUN = re.compile(rb"[\t\r\n\x20-\x7e\xc0-\xfe]{4,}+")
 _WORD = re.compile(r"\w+")
@@ -89,7 +87,7 @@ def read_text(
             yield Text(piece.name, unsaid(piece.text, told)) if isinstance(piece, Text) else piece
     if head.startswith("%!ps") or ("<svg" in head and "<path" in text):
         yield Trouble("drawing", score=SEEN)  # of letters, perhaps
-    if any(mark in text for mark in _WRITTEN_OUT):
+    if is_written_out(text):
         yield Trouble("packed-text")
     if is_sealed(text):
         yield Trouble("encrypted")

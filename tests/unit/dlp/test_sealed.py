@@ -31,6 +31,20 @@ SEALED = {
 }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=ybegin line=128 size=3 name=x\n\x8b\x8c\n=yend size=3\n",
+        '(This file must be converted with BinHex 4.0)\n\n:#hGPBR9dD@acAh"X!$mr2cmr2cmr!!!\n',
+        "GIT binary patch\nliteral 3\nKcmZQzWMT#Y01f~L\n",
+    ],
+)
+@pytest.mark.parametrize("header", ["", "Content-Disposition: attachment; filename=notes.txt\n"])
+def test_a_file_written_out_in_an_encoding_of_the_past_is_held(text: str, header: str) -> None:
+    raw = f"Subject: x\nContent-Type: text/plain\n{header}\nSee you!\n\n{text}".encode()
+    assert ("packed-text", 1.0) in {(hit.rule, hit.score) for hit in reading.read(raw, extract).troubles}
+
+
 @pytest.mark.parametrize("kind", SEALED)
 @pytest.mark.parametrize("header", ["", "Content-Disposition: attachment; filename=notes.txt\n"])
 def test_it_is_held_in_the_body_and_in_a_file(kind: str, header: str) -> None:
