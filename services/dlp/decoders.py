@@ -28,6 +28,9 @@ _LIKE_CODE = re.compile(
     r"(?:[A-Za-z]{0,8}[0-9%&=\\#+/{}][ ,:;]{0,2}){4}|[a-z0-9][A-Z][A-Za-z]{0,8}[a-z0-9][A-Z]|[A-Z]{8}|<~"
     r"|(?:(?:[0-9A-Fa-f]{2}|[A-Za-z0-9+/]{4})[ :,;-]{1,2}){5}|(?:.[^\w]{1,3}){8}"
 )
+# What follows is shown backwards, to the mark that ends it or the line's end (UAX 9): a sign besides those in ASCII.
+_OVERRIDE, _OVERRIDDEN = "\u202e", 1 << 16
+_OVERRIDDEN_RUN = re.compile(r"\u202e([^\u202c\r\n\u2028\u2029]*+)\u202c?")
 _ROT13 = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "NOPQRSTUVWXYZABCDEFGHIJKLMnopqrstuvwxyzabcdefghijklm"
 )
@@ -59,20 +62,17 @@ def closed_up(text: str) -> str:
     return "\n".join(run for run in runs if sum(map(str.isalnum, run)) * 3 > len(run))
 
 
-def unescape(text: str) -> tuple[tuple[str, ...], str]:
-    """Undo the escapes in `text`, one layer of each: the names of those that were there, and the text without."""
-    names: list[str] = []
-    seen = _signs(text)
+def unescape(text: str) -> tuple[str, str]:
+    """Undo the escapes of one kind in `text`: its name, and the text without; "" and the text as it is, if it has none.
+
+    Quoted-printable comes late, so that the text is read without the others first: ?q=fa is no escape. But encoded
+    words join lines, and it may part them.
+    """
+    seen = signs.escapes(text.encode("ascii", "replace")) | (_OVERRIDDEN if _OVERRIDE in text else 0)
     for name, sign, undo in _ESCAPES:
         if seen & sign and (undone := undo(text)) != text:
-            names.append(name)
-            text = undone
-            seen = _signs(text)
-    return tuple(names), text
-
-
-def _signs(text: str) -> int:
-    return signs.escapes(text.encode("ascii", "replace"))
+            return name, undone
+    return "", text
 
 
 def _from_shifted(text: str) -> str:
@@ -96,8 +96,9 @@ def _from_escapes(text: str) -> str:
 _ESCAPES: tuple[tuple[str, int, Callable[[str], str]], ...] = (
     ("HTML", signs.HTML, lambda text: split(text)[0] if _TAG.search(text) else text),
     ("percent escapes", signs.PERCENT, unquote),
-    ("quoted-printable", signs.QUOTED, _from_quoted),
     ("character escapes", signs.CHARACTER, _from_escapes),
-    ("encoded words", signs.ENCODED_WORD, lambda text: header_text(text) if "=?" in text else text),
     ("UTF-7", signs.UTF7, _from_shifted),
+    ("direction override", _OVERRIDDEN, lambda text: _OVERRIDDEN_RUN.sub(lambda run: run[1][::-1], text)),
+    ("quoted-printable", signs.QUOTED, _from_quoted),
+    ("encoded words", signs.ENCODED_WORD, lambda text: header_text(text) if "=?" in text else text),
 )

@@ -11,7 +11,11 @@ from services.dlp.policy import Rules, Verdict, decide
 from services.dlp.reading import read
 
 RULES = Rules.compile(
-    Lists(words=tuple(BlackWord(term=term) for term in ("top secret", "top secret document", "operation bluebell")))
+    Lists(
+        words=tuple(
+            BlackWord(term=term) for term in ("top secret", "top secret document", "operation bluebell", "falcon")
+        )
+    )
 )
 
 
@@ -70,3 +74,21 @@ def test_encodings_are_undone_without_being_asked_to() -> None:
     body = base64.b64encode(base64.b64encode(b"the operation bluebell is on")).decode()
     verdict = judged(read(f"Subject: x\r\n\r\n{body}\r\n".encode()))
     assert (verdict.code, verdict.findings[0].where) == ("black-word", "body, hidden in base64 within base64")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://x.example/?q=f%61lcon",
+        "https://x.example/?q=falc\\u006fn",
+        "https://x.example/?q=&#102;alcon",
+        "=?utf-8?q?about?= =66al=\ncon",
+    ],
+)
+def test_what_may_be_two_escapes_is_read_without_either(text: str) -> None:
+    assert of(f"See {text} for it.").code == "black-word"
+
+
+@pytest.mark.parametrize("text", ["\u202enoclaf\u202c", "\u202enoclaf\nand so on", "&#8238;noclaf"])
+def test_what_is_shown_backwards_is_read_forwards(text: str) -> None:
+    assert of(f"About {text}.").code == "black-word"
