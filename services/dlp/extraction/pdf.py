@@ -35,6 +35,8 @@ _INLINE = re.compile(rb"(?:^|\s)BI\s[^\x80-\xff]{1,400}?\sID\s")
 # Lines and curves of a page without a text: letters may have been made outlines.
 _CURVES = re.compile(rb"[0-9] [lcvy]\s")
 _MANY = 100
+_MOST_OF_PIXEL, _SLACK = 8, 256
+"""Bytes."""
 _REVISIONS = 50
 _STREAM = re.compile(rb"(?<!end)stream\r?\n")
 _STREAM_END = b"endstream"
@@ -105,13 +107,18 @@ def _nameless(data: bytes, streams: dict[bytes, int], reader: PdfReader, budget:
             yield Trouble("too-big", name)
         if is_text(content) or kind_of("", "", content).name != "unknown":
             yield Inner(name, content, part=True, expected=True)
-            if b"BT" in content:
-                stream = DecodedStreamObject()
-                stream.set_data(content)
-                with contextlib.suppress(PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError):
-                    yield Text(f"{name}, drawn", unsaid(_drawn(stream, reader), (text_of(content),)))
+            yield from _shown_by(content, name, reader)
         else:
             yield Text(name, plain(content))
+
+
+def _shown_by(content: bytes, name: str, reader: PdfReader) -> Iterator[Piece]:
+    """The words that a stream of any kind would show as a page's content."""
+    if b"BT" in content and (b"Tj" in content or b"TJ" in content):
+        stream = DecodedStreamObject()
+        stream.set_data(content)
+        with contextlib.suppress(PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+            yield Text(f"{name}, drawn", unsaid(_drawn(stream, reader), (text_of(content),)))
 
 
 def _up_to_end(packed: bytes) -> bytes:
@@ -163,6 +170,7 @@ def _document(reader: PdfReader, read: dict[bytes, int], budget: Budget) -> Iter
                 yield Text(f"drawing {number}", drawn)
         else:
             yield Inner(f"stream {number}", content, part=True, expected=True)
+            yield from _shown_by(content, f"stream {number}", reader)
 
 
 def _beside(number: int, page: PageObject, shown: str, budget: Budget) -> Iterator[Piece]:
@@ -187,6 +195,7 @@ def _picture(number: int, stream: StreamObject, budget: Budget) -> Iterator[Piec
     width, height = (int(side) if isinstance(side, int) else 0 for side in sides)
     if is_small(width, height):
         yield Trouble("small-picture", f"picture {number}", score=0.3)
+        yield from _small(number, stream, width * height, budget)
     elif not budget.limits.languages:
         yield Trouble(WAITING, f"picture {number}", score=0.5)
     elif width * height > MAX_PIXELS:
@@ -202,6 +211,16 @@ def _picture(number: int, stream: StreamObject, budget: Budget) -> Iterator[Piec
             return
         for piece in words_in(picture, budget):
             yield replace(piece, name=f"picture {number}, {piece.name}".rstrip(", "))
+
+
+def _small(number: int, stream: StreamObject, pixels: int, budget: Budget) -> Iterator[Piece]:
+    """What nobody takes for a picture: it may be something else, and more than its pixels."""
+    content = stream.get_data()
+    budget.take(len(content))
+    if kind_of("", "", content).name != "unknown" or len(content) > _MOST_OF_PIXEL * pixels + _SLACK:
+        yield Inner(f"picture {number}", content, part=True, expected=True)
+    else:
+        yield Text(f"picture {number}", plain(content))
 
 
 def _objects(reader: PdfReader, read: dict[bytes, int]) -> Iterator[tuple[int, PdfObject]]:

@@ -348,7 +348,7 @@ def _script(word: str) -> Callable[[PdfWriter], object]:
     return add
 
 
-def _stream(content: bytes, **keys: str) -> Callable[[PdfWriter], object]:
+def stream(content: bytes, **keys: str) -> Callable[[PdfWriter], object]:
     def add(writer: PdfWriter) -> None:
         stream = DecodedStreamObject()
         stream.set_data(content)
@@ -363,7 +363,7 @@ PLACES["pdf, off the page"] = lambda word: ("a.pdf", pdf(shown=word, height=-900
 PLACES["pdf, properties"] = lambda word: ("a.pdf", pdf(lambda w: w.add_metadata({"/Subject": word})))
 PLACES["pdf, XMP"] = lambda word: (
     "a.pdf",
-    pdf(_stream(f"<x:xmpmeta xmlns:x='x'>{word}</x:xmpmeta>".encode(), Type="Metadata", Subtype="XML")),
+    pdf(stream(f"<x:xmpmeta xmlns:x='x'>{word}</x:xmpmeta>".encode(), Type="Metadata", Subtype="XML")),
 )
 PLACES["pdf, an annotation"] = lambda word: (
     "a.pdf",
@@ -378,7 +378,7 @@ PLACES["pdf, an attachment"] = lambda word: (
 PLACES["pdf, an attachment's name"] = lambda word: ("a.pdf", pdf(lambda w: w.add_attachment(f"{word}.bin", b"x")))
 PLACES["pdf, a script"] = lambda word: ("a.pdf", pdf(_script(word)))
 PLACES["pdf, a drawing no page shows"] = lambda word: ("a.pdf", pdf(_drawing(word)))
-PLACES["pdf, a stream no object refers to"] = lambda word: ("a.pdf", pdf(_stream(word.encode())))
+PLACES["pdf, a stream no object refers to"] = lambda word: ("a.pdf", pdf(stream(word.encode())))
 PLACES["pdf, behind it"] = lambda word: ("a.pdf", pdf() + word.encode())
 PLACES["pdf, before it"] = lambda word: ("a.pdf", f"{word}\n".encode() + pdf())
 PLACES["pdf, with a zip behind it"] = lambda word: ("a.pdf", pdf() + zipped({"x.txt": word}))

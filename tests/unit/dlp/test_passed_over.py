@@ -96,6 +96,13 @@ def nameless(stream: bytes, said: bytes = b"/Filter /FlateDecode") -> bytes:
 
 
 PLACES = {
+    "pdf: a page that is no page of the document": hiding.pdf(hiding.stream(SHOWN)),
+    "pdf: a small picture that is none": hiding.pdf(
+        hiding.stream(zlib.compress(SECRET), Subtype="Image", Filter="FlateDecode")
+    ),
+    "pdf: an archive behind a small picture": hiding.pdf(
+        hiding.stream(specimens.jpeg() + gzip.compress(SECRET), Subtype="Image", Filter="DCTDecode")
+    ),
     "pdf: a packed stream that no table names": nameless(zlib.compress(SECRET)),
     "pdf: a page's content that no table names": nameless(zlib.compress(SHOWN)),
     "pdf: a picture that no table names": nameless(hiding.jpeg(SECRET.decode()), b"/Filter /DCTDecode"),
