@@ -97,8 +97,8 @@ _ESCAPES: tuple[tuple[str, int, Callable[[str], str]], ...] = (
     ("HTML", signs.HTML, lambda text: split(text)[0] if _TAG.search(text) else text),
     ("percent escapes", signs.PERCENT, unquote),
     ("character escapes", signs.CHARACTER, _from_escapes),
-    ("UTF-7", signs.UTF7, _from_shifted),
     ("direction override", _OVERRIDDEN, lambda text: _OVERRIDDEN_RUN.sub(lambda run: run[1][::-1], text)),
     ("quoted-printable", signs.QUOTED, _from_quoted),
     ("encoded words", signs.ENCODED_WORD, lambda text: header_text(text) if "=?" in text else text),
+    ("UTF-7", signs.UTF7, _from_shifted),
 )
