@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from io import BytesIO
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageStat
 
 from services.dlp.extraction import carriers, tesseract
 from services.dlp.extraction.pieces import Budget, Piece, Text, Trouble
@@ -27,6 +27,10 @@ _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "JPEG2000", "ICO
 _MOVING = ("GIF", "PNG", "WEBP", "AVIF")
 _READABLE = 1500
 _LONGEST = 2400
+_FEW = 200
+"""Letters, fewer than which say nothing of how they lie."""
+_STRONGER = 2
+_LIGHT = 200
 _SECONDS = 20.0
 """For one picture."""
 
@@ -79,29 +83,48 @@ def _frame(picture: Image.Image, budget: Budget) -> Iterator[Piece]:
     if budget.pictures > budget.limits.pictures:
         yield Trouble("ocr-too-many")
         return
-    left = budget.limits.seconds - (time.monotonic() - budget.began)
+    grey = _grey(picture)
     try:
-        shown = tesseract.words(_grey(picture), budget.limits.languages, max(0.1, min(_SECONDS, left)))
+        shown = [_words(grey, budget)]
+        # How a page lies shows in many letters; few may lie on their side or head, and are read as rubbish then.
+        if 0 < sum(map(str.isalnum, shown[0])) < _FEW:
+            turns = (180, 90, 270) if grey.height > grey.width else (180,)
+            shown += [_words(grey.rotate(turned, expand=True), budget) for turned in turns]
     except subprocess.TimeoutExpired:
         yield Trouble("ocr-timeout")
     except (subprocess.CalledProcessError, OSError):
         yield Trouble("ocr-failed")
     else:
-        yield Text("words in the picture", shown)
+        yield Text("words in the picture", "\n".join(dict.fromkeys(shown)))
 
 
-def _grey(picture: Image.Image) -> bytes:
-    """Upright, on white where it is transparent, small letters enlarged, as a portable grey map."""
+def _words(grey: Image.Image, budget: Budget) -> str:
+    left = budget.limits.seconds - (time.monotonic() - budget.began)
+    whole = BytesIO()
+    grey.save(whole, "PPM")
+    return tesseract.words(whole.getvalue(), budget.limits.languages, max(0.1, min(_SECONDS, left)))
+
+
+def _grey(picture: Image.Image) -> Image.Image:
+    """Upright, small letters enlarged, in grey; or in the colour in which they stand out, where they don't in grey."""
     upright = ImageOps.exif_transpose(picture)
     if upright.has_transparency_data:
-        seen = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
-    grey = upright.convert("L")
+        upright = _on_paper(upright.convert("RGBA"))
+    shades = [upright.convert("L"), *upright.convert("RGB").split()]
+    contrasts = [ImageStat.Stat(shade).stddev[0] for shade in shades]
+    strongest = max(contrasts)
+    grey = shades[contrasts.index(strongest)] if strongest > _STRONGER * contrasts[0] else shades[0]
     longest = max(grey.size)
     if longest < _READABLE:
         grey = grey.resize((grey.width * 2, grey.height * 2), Image.Resampling.LANCZOS)
     elif longest > _LONGEST:
         grey.thumbnail((_LONGEST, _LONGEST))
-    whole = BytesIO()
-    grey.save(whole, "PPM")
-    return whole.getvalue()
+    return grey
+
+
+def _on_paper(seen: Image.Image) -> Image.Image:
+    """On white where it is transparent; on black, where what is not is white."""
+    alpha = seen.getchannel("A")
+    lightness = ImageStat.Stat(seen.convert("L"), alpha.point(lambda opacity: 255 if opacity > 127 else 0))
+    paper = "black" if lightness.count[0] and lightness.mean[0] > _LIGHT else "white"
+    return Image.alpha_composite(Image.new("RGBA", seen.size, paper), seen)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from services.dlp.extraction.child import Extractor
 from services.dlp.extraction.ocr import FRAMES
@@ -61,10 +61,10 @@ def sheared(image: Image.Image) -> bytes:
     return whole.getvalue()
 
 
-def see_through(image: Image.Image) -> bytes:
-    """Black letters on nothing: on black paper there would be none."""
+def see_through(image: Image.Image, ink: int = 0) -> bytes:
+    """Black letters on nothing, or white: on paper of their colour there would be none."""
     mask = image.convert("L").point(lambda grey: 255 - grey)
-    empty = Image.new("RGBA", image.size, (0, 0, 0, 0))
+    empty = Image.new("RGBA", image.size, (ink, ink, ink, 0))
     empty.putalpha(mask)
     return saved(empty)
 
@@ -116,7 +116,12 @@ SHOWN: dict[str, Callable[[Image.Image], bytes]] = {
     "xls": of_xls,
     "a camera's orientation": sheared,
     "lying on its side": lambda image: saved(image.rotate(90, expand=True)),
+    "on its head": lambda image: saved(image.rotate(180)),
     "see-through": see_through,
+    "see-through, white letters": lambda image: see_through(image, 255),
+    "in colours as dark as each other": lambda image: saved(
+        ImageOps.colorize(image.convert("L"), "#ff0000", "#008200")
+    ),
     "behind another picture": lambda image: hiding.png() + saved(image),
     "html, a picture in a link": lambda image: (
         b"<html><img src='data:image/png;base64," + base64.b64encode(saved(image)) + b"'></html>"
