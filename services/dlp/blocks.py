@@ -49,36 +49,38 @@ def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
     """
     if len(text) < SHORTEST:
         return
-    codes = text.encode("ascii", "replace")
-    if numbers := runs(codes, _OF_NUMBERS, 12, 10):
-        yield from _read("|".join(text[max(start - 1, 0) : end + 1] for start, end in numbers), _NUMBERS)
-    yield from _read(text, _LETTERS)
+    if numbers := runs(text.encode("ascii", "replace"), _OF_NUMBERS, 12, 10):
+        yield from read("|".join(text[max(start - 1, 0) : end + 1] for start, end in numbers), _NUMBERS)
+    yield from read(text, _LETTERS)
 
 
-def _read(text: str, readers: "Sequence[Reader]") -> Iterator[tuple[str, list[str]]]:
+def read(text: str, readers: "Sequence[Reader]") -> Iterator[tuple[str, list[str]]]:
+    """The blocks in `text`, as `blocks`, that these read: each what is left of it by those before."""
     codes = text.encode("ascii", "replace")
     for reader in readers:
         kept = done = 0
         left: list[str] = []
-        for start, end in reader.find(text, codes):
+        for start, end, turned in reader.find(text, codes):
             if start < done:  # a line of a block that was read
                 continue
             lines = _LINE.findall(text[start:end]) if reader.wraps else [text[start:end]]
-            if read := reader.readings(lines):
+            block = reader.decoded("".join(lines))
+            if texts := [one for one in (block.text(), *reader.parts(lines)) if one]:
                 left.append(text[kept:start])
                 kept = done = end
-                yield reader.name, read
+                yield reader.name, texts
                 continue
-            if reader.holds_packed("".join(lines)):
+            if block.is_packed():
                 done = end
                 yield reader.name, []
                 continue
-            if reader.name == "base64" and len(lines[0]) >= LONG:
-                for turned, turn in (("rot13, base64", rot13(lines[0])), ("reversed, base64", lines[0][::-1])):
-                    one = reader.read(turn)
-                    if one is not None or reader.holds_packed(turn):
-                        yield turned, [] if one is None else [one]
-            if scraps := reader.scraps("".join(lines)):
+            if turned:
+                for name, turn in (("rot13", rot13(lines[0])), ("reversed", lines[0][::-1])):
+                    other = reader.decoded(turn)
+                    one = other.text()
+                    if one is not None or other.is_packed():
+                        yield f"{name}, {reader.name}", [] if one is None else [one]
+            if scraps := block.scraps():
                 yield reader.name, [scraps]
         if left:
             text = "\n".join((*left, text[kept:]))
@@ -145,52 +147,58 @@ def _is_packed(data: bytes) -> bool:
     return family in _PACKED or (family is Family.UNKNOWN and len(data) >= MANY_BYTES)
 
 
-_Find = Callable[[str, bytes], Iterable[tuple[int, int]]]
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """What a block of so many digits may decode to."""
+
+    size: int
+    ways: tuple[bytes, ...]
+
+    def text(self) -> str | None:
+        return next((text for data in self.ways if (text := _readable(data)) is not None), None)
+
+    def is_packed(self) -> bool:
+        """Whether a block that is no text is a file of a kind that has to be opened, or many bytes of no known kind."""
+        return self.size >= SHORTEST_FILE and any(map(_is_packed, self.ways))
+
+    def scraps(self) -> str:
+        """What can be read here and there in a block that is no text."""
+        if self.size < SHORTEST_FILE:
+            return ""
+        return b"\n".join(run for data in self.ways for run in _RUN.findall(data)).decode()
+
+
+_Find = Callable[[str, bytes], Iterable[tuple[int, int, bool]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """An encoding of blocks: where one stands in a text, what it may decode to, whether it goes on in the next line."""
+    """An encoding of blocks: where one stands in a text, of which also the bytes are given, and whether it may be in
+    rot13 or reversed; what it may decode to; whether it goes on in the next line."""
 
     name: str
     find: _Find
     decode: Callable[[str], Iterator[bytes]]
     wraps: bool = True
 
-    def read(self, block: str) -> str | None:
-        return next((text for data in self.decoded(block) if (text := _readable(data)) is not None), None)
-
-    def decoded(self, block: str) -> Iterator[bytes]:
-        """What a block may decode to."""
+    def decoded(self, block: str) -> _Decoded:
         try:
-            yield from self.decode(block)
+            return _Decoded(len(block), tuple(self.decode(block)))
         except ValueError:  # the lines below belonged to something else, or it was no such block
-            return
+            return _Decoded(len(block), ())
 
-    def holds_packed(self, block: str) -> bool:
-        """Whether a block that is no text is a file of a kind that has to be opened, or many bytes of no known kind."""
-        return len(block) >= SHORTEST_FILE and any(map(_is_packed, self.decoded(block)))
-
-    def scraps(self, block: str) -> str:
-        """What can be read here and there in a block that is no text."""
-        if len(block) < SHORTEST_FILE:
-            return ""
-        return b"\n".join(run for data in self.decoded(block) for run in _RUN.findall(data)).decode()
-
-    def readings(self, lines: list[str]) -> list[str]:
-        """What these lines can say: all as one block; the last being no part of it; each a block of its own."""
-        whole = self.read("".join(lines))
-        if len(lines) == 1:
-            return [] if whole is None else [whole]
-        short = self.read("".join(lines[:-1])) if len(lines) > 2 else None
-        apart = "\n".join(one for line in lines if (one := self.read(line)) is not None)
-        return [one for one in (whole, short, apart) if one]
+    def parts(self, lines: list[str]) -> Iterator[str | None]:
+        """What lines can say besides what they say as one block: the last being no part of it; each one of its own."""
+        if len(lines) > 2:
+            yield self.decoded("".join(lines[:-1])).text()
+        if len(lines) > 1:
+            yield "\n".join(one for line in lines if (one := self.decoded(line).text()) is not None)
 
 
 def _like(pattern: str) -> _Find:
     """Finds what is written like this."""
     compiled = re.compile(pattern)
-    return lambda text, _: (match.span() for match in compiled.finditer(text))
+    return lambda text, _: ((*match.span(), False) for match in compiled.finditer(text))
 
 
 def _in(alphabet: Alphabet) -> _Find:

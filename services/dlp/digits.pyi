@@ -30,9 +30,9 @@ class Alphabet:
         aligned: int = 0,
         turned: bytes | None = None,
     ) -> None: ...
-    def candidates(self, text: bytes) -> list[tuple[int, int]]:
-        """The places (first, last) of the blocks that are worth decoding, as they come. Linear; other threads run while
-        a long text is searched.
+    def candidates(self, text: bytes) -> list[tuple[int, int, bool]]:
+        """The places (first, last) of the blocks that are worth decoding, as they come, and whether they are worth it
+        turned. Linear; other threads run while a long text is searched.
 
         A block goes on in the next line, behind blanks and marks of quotation, as long as the lines are as long as the
         first; the last may be shorter. Lines that were part of a block follow once more, each by itself. Left out is

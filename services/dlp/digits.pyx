@@ -39,7 +39,7 @@ cdef class Alphabet:
 
     def candidates(self, const uint8_t[::1] text):
         found = []
-        cdef Py_ssize_t[:, ::1] places = np.empty((BATCH, 2), np.intp)
+        cdef Py_ssize_t[:, ::1] places = np.empty((BATCH, 3), np.intp)
         cdef Py_ssize_t at = 0, tried = 0, count, place
         while at < text.shape[0]:
             if text.shape[0] > LONG:
@@ -48,7 +48,7 @@ cdef class Alphabet:
             else:
                 count = self.search(text, places, &at, &tried)
             for place in range(count):
-                found.append((places[place, 0], places[place, 1]))
+                found.append((places[place, 0], places[place, 1], places[place, 2] != 0))
         return found
 
     cdef Py_ssize_t search(
@@ -57,18 +57,19 @@ cdef class Alphabet:
         """How many candidates were found from `at` on; lines before `tried` were looked at as parts of a block."""
         cdef Py_ssize_t count = 0
         cdef Block block
-        cdef bint worth
+        cdef bint worth, turned
         while count < places.shape[0]:
             if not (self.run(text, at[0], &block) if self.shortest else self.groups(text, at[0], &block)):
                 at[0] = text.shape[0]
                 break
             at[0] = block.last
-            worth = self.turned is not None and block.last - block.first >= self.aligned and self.turns(text, block)
+            turned = self.turned is not None and block.last - block.first >= self.aligned and self.turns(text, block)
+            worth = False
             if self.shortest and block.first >= tried[0]:
-                worth = self.grow(text, &block) or worth
+                worth = self.grow(text, &block)
                 tried[0] = block.last
-            if worth or self.says(text, block):
-                places[count, 0], places[count, 1] = block.first, block.last
+            if worth or turned or self.says(text, block):
+                places[count, 0], places[count, 1], places[count, 2] = block.first, block.last, turned
                 count += 1
         return count
 
