@@ -12,6 +12,11 @@ UNSPACED: int
 SHOWN: int
 """one that shows: what does not parts no words. A kind is the sum of what applies."""
 
+BESIDE: int
+"""No word goes on from a character to that beside it,"""
+APART: int
+"""nor, if it shows, to the next one that does. An edge is the sum of what applies."""
+
 class Alphabet:
     """A table of what each character is spelt as, which fills itself: 9 MB if all there are should come."""
 
@@ -23,18 +28,19 @@ class Alphabet:
         """A text in this alphabet, in UTF-8; lone surrogates are encoded like other characters. ValueError: a character
         is spelt in more than 7 bytes."""
 
-    def seats(self, text: str) -> NDArray[np.int32]:
-        """Of each byte of the text so spelt, with which character of the text it stands there: in ascending order.
-        ValueError like `spell`."""
+    def seated(self, text: str) -> tuple[bytes, NDArray[np.int32]]:
+        """The same, and of each byte with which character of the text it stands there, in ascending order."""
 
 def edges(kinds: bytes | NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """For each character of a text, by what kind they are: whether a word may begin with it (1 or 0), and whether one
-    may end with it.
+    """For each character of a text, by what kind they are, whether and why a word may begin with it (BESIDE, APART; 0:
+    it may not), and whether one may end with it."""
 
-    One may where no word goes on from the character beside it, or from the next that shows, if it shows itself.
+def near_symbols(
+    kinds: bytes, opens: NDArray[np.uint8], closes: NDArray[np.uint8], seats: NDArray[np.int32], reach: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """These edges where symbols, which are no characters of words, are read as letters.
+
+    A word may only begin where within `reach` bytes there is a symbol; and it begins or ends with one only where no
+    word stands before or behind that. `seats` are the characters of the bytes; one without bytes is no edge.
+    IndexError: a seat that is no place in the text, or fewer edges than kinds.
     """
-
-def ahead(marks: NDArray[np.uint8], seats: NDArray[np.int32], reach: int) -> NDArray[np.uint8]:
-    """For each character of a text, whether (1 or 0) from the first of its bytes on there is one of a marked character
-    within `reach` bytes, itself counted. `marks` has 0 or another number for each character, `seats` the characters of
-    the bytes; of one without bytes the answer is 0. IndexError: a seat that is no place in `marks`."""

@@ -11,9 +11,12 @@ cdef enum:
     IS_IN_WORD = 1
     IS_UNSPACED = 2
     IS_SHOWN = 4
+    IS_BESIDE = 1
+    IS_APART = 2
     ASCII = 128
 
 IN_WORD, UNSPACED, SHOWN = IS_IN_WORD, IS_UNSPACED, IS_SHOWN
+BESIDE, APART = IS_BESIDE, IS_APART
 
 
 cdef class Alphabet:
@@ -42,22 +45,26 @@ cdef class Alphabet:
             at += <int> (known & 0xFF) - 1
         return bytes(spelt[:size])
 
-    def seats(self, str text):
+    def seated(self, str text):
         cdef Py_UCS4 character
         cdef uint64_t[::1] ascii = self._ascii, rest = self._rest
         cdef uint64_t known
         cdef Py_ssize_t at = 0, size = self._size(text), nth
         cdef int place = 0
+        cdef bytearray spelt = bytearray(size + 1)
         seats = np.empty(size + 1, np.int32)
-        cdef int[::1] out = seats
+        cdef unsigned char[::1] out = spelt
+        cdef int[::1] places = seats
         for character in text:
             known = ascii[character] if character < ASCII else rest[character]
-            out[at] = place
+            out[at] = known >> 8 & 0xFF
+            places[at] = place
             for nth in range(1, <int> (known & 0xFF) - 1):
-                out[at + nth] = place
+                out[at + nth] = known >> 8 * (nth + 1) & 0xFF
+                places[at + nth] = place
             at += <int> (known & 0xFF) - 1
             place += 1
-        return seats[:size]
+        return bytes(spelt[:size]), seats[:size]
 
     cdef Py_ssize_t _size(self, str text) except -1:
         """How many bytes the text is spelt in. All its characters are known then."""
@@ -92,20 +99,20 @@ def edges(const unsigned char[::1] kinds):
     for place in range(size):
         kind = kinds[place]
         if parted(before, kind):
-            begins[place] = True
+            begins[place] |= IS_BESIDE
             if place > 0:
-                ends[place - 1] = True
+                ends[place - 1] |= IS_BESIDE
         if kind & IS_SHOWN:
             if parted(shown, kind):
-                begins[place] = True
+                begins[place] |= IS_APART
                 if last >= 0:
-                    ends[last] = True
+                    ends[last] |= IS_APART
             last, shown = place, kind
         before = kind
     if size > 0:
-        ends[size - 1] = True
+        ends[size - 1] |= IS_BESIDE
     if last >= 0:
-        ends[last] = True
+        ends[last] |= IS_APART
     return opens, closes
 
 
@@ -114,11 +121,18 @@ cdef inline bint parted(unsigned char left, unsigned char right) noexcept nogil:
     return not left & right & IS_IN_WORD or (left | right) & IS_UNSPACED
 
 
-def ahead(const unsigned char[::1] marks, const int[::1] seats, Py_ssize_t reach):
-    cdef Py_ssize_t at, left = 0
-    near = np.zeros(marks.shape[0], np.uint8)
-    cdef unsigned char[::1] out = near
+def near_symbols(
+    const unsigned char[::1] kinds, const unsigned char[::1] opens, const unsigned char[::1] closes,
+    const int[::1] seats, Py_ssize_t reach,
+):
+    cdef Py_ssize_t at, place, last = kinds.shape[0] - 1, left = 0
+    cdef bint symbol
+    near_opens, near_closes = np.zeros(last + 1, np.uint8), np.zeros(last + 1, np.uint8)
+    cdef unsigned char[::1] begins = near_opens, ends = near_closes
     for at in range(seats.shape[0] - 1, -1, -1):
-        left = reach if marks[seats[at]] else max(left - 1, 0)
-        out[seats[at]] = left > 0
-    return near
+        place = seats[at]
+        symbol = not kinds[place] & IS_IN_WORD
+        left = reach if symbol else left - 1
+        begins[place] = 0 if left <= 0 or symbol and place > 0 and kinds[place - 1] & IS_IN_WORD else opens[place]
+        ends[place] = 0 if symbol and place < last and kinds[place + 1] & IS_IN_WORD else closes[place]
+    return near_opens, near_closes

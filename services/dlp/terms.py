@@ -22,7 +22,19 @@ from services.dlp.dictionary import Dictionary
 from services.dlp.layers import Layer
 from services.dlp.message import Passage
 from services.dlp.strings import Strings
-from services.dlp.views import PLAIN, SEAM, SHORTEST, TURNED, Reading, letters, looks, skeleton, skeletons, spelling
+from services.dlp.views import (
+    PLAIN,
+    SEAM,
+    SHORTEST,
+    TURNED,
+    Reading,
+    Text,
+    letters,
+    looks,
+    skeleton,
+    skeletons,
+    spelling,
+)
 from services.dlp.words import count_words, fold
 
 __all__ = ["Matcher", "Occurrence", "count_words", "fold"]
@@ -134,36 +146,32 @@ class Matcher:
         tallies: list[Tally] = [defaultdict(int) for _ in folded]
         text = "".join(f"{one}{SEAM}" for one in folded)
         ends = list(accumulate(len(one) + len(SEAM) for one in folded))
+        read = Text.of(text)
         if self._short:
-            self._see_whole(text, ends, tallies, own)
+            self._see_whole(read, ends, tallies, own)
         if self._long:
-            self._see_disguised(text, ends, tallies, own)
+            self._see_disguised(read, ends, tallies, own)
         return tallies
 
-    def _see_whole(self, text: str, ends: list[int], tallies: list[Tally], own: slice) -> None:
-        """Terms too short to be told by their skeleton."""
-        for number, place in self._whole(text):
+    def _see_whole(self, text: Text, ends: list[int], tallies: list[Tally], own: slice) -> None:
+        """Terms too short to be told by their skeleton, letter by letter: as they are written, and as that looks."""
+        written = letters(text)
+        for number, start, end in _found(self._by_words, written):
+            place = written.place(start, end)
             if own.start <= place < own.stop:
                 tallies[bisect_right(ends, place)][self._short[number], PLAIN] += 1
-        if text.isascii():
-            return
-        for tally, one in zip(tallies, text.split(SEAM), strict=False):
-            undone = looks(one)
+        for tally, one in zip(tallies, text.folded.split(SEAM), strict=False):
+            if one.isascii():
+                continue
+            undone, seats = looks(one)
             if undone != one:
-                first, last = len(looks(one[: own.start])), len(looks(one[: own.stop]))
                 seen: Tally = defaultdict(int)
-                for number, place in self._whole(undone):
-                    if first <= place < last:
+                for number, start, _ in _found(self._by_words, letters(Text.of(undone))):
+                    if own.start <= seats.item(start) < own.stop:
                         seen[self._short[number], LOOKALIKES] += 1
                 _raise(tally, seen)
 
-    def _whole(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where in a text the short terms stand, letter by letter: their numbers, and where they begin."""
-        reading = letters(text)
-        for number, start, end in _found(self._by_words, reading):
-            yield number, reading.place(start, end)
-
-    def _see_disguised(self, text: str, ends: list[int], tallies: list[Tally], own: slice) -> None:
+    def _see_disguised(self, text: Text, ends: list[int], tallies: list[Tally], own: slice) -> None:
         known: set[tuple[int, int]] = set()
         for reading in skeletons(text, self._by_bones.longest):
             for number, start, end in _found(self._by_bones, reading):
@@ -229,17 +237,17 @@ def _pieces(folded: list[str]) -> Iterator[tuple[list[str], slice]]:
 
 
 def _batches(layers: Iterable[Layer]) -> Iterator[list[Layer]]:
-    """Layers to be searched together: those in ASCII, which is quicker, and the others."""
-    batches: dict[bool, list[Layer]] = {True: [], False: []}
-    sizes = Counter[bool]()
+    """Layers to be searched together, as that is quicker."""
+    batch: list[Layer] = []
+    size = 0
     for layer in layers:
-        plain = layer.text.isascii()
-        if sizes[plain] and sizes[plain] + len(layer.text) > BATCH:
-            yield batches[plain]
-            batches[plain], sizes[plain] = [], 0
-        batches[plain].append(layer)
-        sizes[plain] += len(layer.text)
-    yield from filter(None, batches.values())
+        if batch and size + len(layer.folded) > BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(layer)
+        size += len(layer.folded)
+    if batch:
+        yield batch
 
 
 def _together(passages: Sequence[Passage], counts: Sequence[Mapping[int, int]]) -> dict[int, int]:

@@ -15,7 +15,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from services.dlp.alphabets import IN_WORD, SHOWN, Alphabet, ahead, edges
+from services.dlp.alphabets import BESIDE, Alphabet, edges, near_symbols
 from services.dlp.decoders import LOOKALIKES, SPACING, rot13
 from services.dlp.lookalikes import BARE, bare
 from services.dlp.words import in_word, joined, kinds
@@ -46,6 +46,7 @@ def _bones(character: str) -> str:
     return character if character == "\n" else "".join(filter(in_word, bare(character))).translate(_CLASSES)
 
 
+_BESIDE = np.uint8(BESIDE)
 _SKELETON, _LOOKS = Alphabet(_bones), Alphabet(bare)
 _ROT13 = Alphabet(lambda character: _bones(rot13(character)), _SKELETON)
 _WITH_SYMBOLS = Alphabet(lambda character: _bones(_SYMBOLS.get(character, character)), _SKELETON)
@@ -58,28 +59,44 @@ def skeleton(folded: str) -> str:
 
 def bones(folded: str) -> tuple[Codes, Places]:
     """The skeleton of a folded text as code points, and where in the text each comes from."""
-    spelt, seats = _SKELETON.spell(folded), _SKELETON.seats(folded)
+    spelt, seats = _SKELETON.seated(folded)
     if spelt.isascii():
         return np.frombuffer(spelt, np.uint8), seats
     points = spelt.decode("utf-8", "surrogatepass").encode("utf-32-le", "surrogatepass")
     return np.frombuffer(points, np.uint32), seats[_begin(spelt)]
 
 
-def looks(folded: str) -> str:
-    """A folded text as it looks: `bare`, but quick."""
-    return _LOOKS.spell(folded).decode("utf-8", "surrogatepass")
+def looks(folded: str) -> tuple[str, Places]:
+    """A folded text as it looks (`bare`), and of each byte of that in UTF-8 where in the text it comes from."""
+    spelt, seats = _LOOKS.seated(folded)
+    return spelt.decode("utf-8", "surrogatepass"), seats
+
+
+@dataclass(frozen=True)
+class Text:
+    """A folded text, and of each character what it is to words (`alphabets.edges`)."""
+
+    folded: str
+    kinds: bytes
+    opens: Flags
+    closes: Flags
+
+    @classmethod
+    def of(cls, folded: str) -> "Text":
+        of = kinds(folded)
+        return cls(folded, of, *edges(of))
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One way to read a folded text: the view it is (PLAIN, "rot13", "reversed"), and what it is spelt as, in UTF-8.
+    """One way to read a text: the view it is (PLAIN, "rot13", "reversed"), and what it is spelt as, in UTF-8.
 
-    `seats` says of each byte with which character of the folded text it stands there, `opens` and `closes` of each
-    character whether a word may begin or end with it.
+    `seats` says of each byte with which character of the text it stands there, `opens` and `closes` of each character
+    whether a word may begin or end with it.
     """
 
     view: str
-    folded: str
+    of: Text
     spelt: bytes
     seats: Places
     opens: Flags
@@ -90,24 +107,33 @@ class Reading:
     def text(self) -> str:
         """The text as it is read."""
         if self.view == "reversed":
-            return self.folded[::-1]
-        return rot13(self.folded) if self.view else self.folded
+            return self.of.folded[::-1]
+        return rot13(self.of.folded) if self.view else self.of.folded
 
     @cached_property
     def places(self) -> Places:
         """Where in `text` each byte comes from."""
-        return len(self.folded) - 1 - self.seats if self.view == "reversed" else self.seats
+        return len(self.text) - 1 - self.seats if self.view == "reversed" else self.seats
 
     def place(self, start: int, end: int) -> int:
         """Where in the folded text that begins of which these bytes are."""
         return self.seats.item(end - 1 if self.view == "reversed" else start)
 
+    def size(self, start: int, end: int) -> int:
+        """Of how many characters these bytes are."""
+        return len(self.spelt[start:end].decode("utf-8", "surrogatepass"))
 
-def letters(folded: str) -> Reading:
-    """A text letter by letter."""
-    spelt = folded.encode("utf-8", "surrogatepass")
-    opens, closes = edges(np.frombuffer(kinds(folded), np.uint8) | np.uint8(SHOWN))
-    return Reading(PLAIN, folded, spelt, np.cumsum(_begin(spelt), dtype=np.int32) - np.int32(1), opens, closes)
+    def parted(self, place: int) -> bool:
+        """Whether no word goes on in `text` over this place."""
+        at = len(self.text) - place if self.view == "reversed" else place
+        return at == len(self.text) or self.of.opens.item(at) & BESIDE > 0
+
+
+def letters(text: Text) -> Reading:
+    """A text letter by letter, where words are parted by what stands beside them."""
+    spelt = text.folded.encode("utf-8", "surrogatepass")
+    seats = np.cumsum(_begin(spelt), dtype=np.int32) - np.int32(1)
+    return Reading(PLAIN, text, spelt, seats, text.opens & _BESIDE, text.closes & _BESIDE)
 
 
 def _begin(spelt: bytes) -> NDArray[np.bool_]:
@@ -116,28 +142,23 @@ def _begin(spelt: bytes) -> NDArray[np.bool_]:
     return begin
 
 
-def skeletons(folded: str, longest: int) -> Iterator[Reading]:
+def skeletons(text: Text, longest: int) -> Iterator[Reading]:
     """The readings of a text that has no term hidden by an encoding; those are texts of their own (layers.py).
 
     `longest` is the size in bytes of the longest skeleton that is looked for: only where a symbol is in its reach is
     anything to be found with symbols as letters that is not without.
     """
-    of = np.frombuffer(kinds(folded), np.uint8)
-    opens, closes = edges(of)
-    plain, seats = _SKELETON.spell(folded), _SKELETON.seats(folded)
-    yield Reading(PLAIN, folded, plain, seats, opens, closes)
+    folded, opens, closes = text.folded, text.opens, text.closes
+    plain, seats = _SKELETON.seated(folded)
+    yield Reading(PLAIN, text, plain, seats, opens, closes)
     # Rot13 changes letters for letters: none comes, none goes.
-    yield Reading("rot13", folded, _ROT13.spell(folded), seats, opens, closes)
-    yield Reading("reversed", folded, plain.decode()[::-1].encode(), seats[::-1].copy(), closes, opens)
+    yield Reading("rot13", text, _ROT13.spell(folded), seats, opens, closes)
+    yield Reading("reversed", text, plain.decode()[::-1].encode(), seats[::-1].copy(), closes, opens)
     if any(symbol in folded for symbol in _SYMBOLS):
         # A symbol that is a letter has no other beside it outside of the word: "paul@x" has no "paula".
-        symbol = of & np.uint8(IN_WORD) ^ np.uint8(IN_WORD)
-        begins, ends = opens.copy(), closes.copy()
-        begins[1:] &= ~symbol[1:] | symbol[:-1]
-        ends[:-1] &= ~symbol[:-1] | symbol[1:]
-        seats = _WITH_SYMBOLS.seats(folded)
-        begins &= ahead(symbol, seats, longest)
-        yield Reading(PLAIN, folded, _WITH_SYMBOLS.spell(folded), seats, begins, ends, symbols=True)
+        lettered, seats = _WITH_SYMBOLS.seated(folded)
+        opens, closes = near_symbols(text.kinds, opens, closes, seats, longest)
+        yield Reading(PLAIN, text, lettered, seats, opens, closes, symbols=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,21 +175,20 @@ def spelling(term: str, reading: Reading, start: int, end: int) -> str | None:
 
     `start` and `end` are places in what is spelt. PLAIN: the term as it is; None: other words.
     """
-    size = len(reading.spelt[start:end].decode("utf-8", "surrogatepass"))
-    if reading.view and size < TURNED:
+    if reading.view and reading.size(start, end) < TURNED:
         return None
-    text, places = reading.text, reading.places
-    first, last = places.item(start), places.item(end - 1) + 1
+    text, first = reading.text, reading.places.item(start)
     place = first - _lead(term)
     # In ASCII `opens` and `closes` have told already that no word goes on.
     if (place >= 0 and text.startswith(term, place)) and (
-        text.isascii() or not (joined(text, place) or joined(text, place + len(term)))
+        text.isascii() or (reading.parted(place) and reading.parted(place + len(term)))
     ):
         return reading.view
+    last, size = reading.places.item(end - 1) + 1, reading.size(start, end)
     if (reading.view and size < LONG) or _within_word(text, first, last):
         return None
     found = text[first:last] if last - first <= size * MAX_GAP else _closed_up(text, reading.places[start:end])
-    disguises = _disguises(_letters(term), _letters(found, reading.symbols))
+    disguises = _disguises(_of_term(term), _letters(found, reading.symbols))
     return ", ".join(filter(None, (reading.view, *disguises))) if disguises else None
 
 
@@ -261,7 +281,12 @@ def _shown(gap: str) -> str:
 @lru_cache(1 << 14)
 def _lead(term: str) -> int:
     """How many characters stand before the first that leaves bones."""
-    return int(_SKELETON.seats(term)[0])
+    return _SKELETON.seated(term)[1].item(0)
+
+
+@lru_cache(1 << 12)
+def _of_term(term: str) -> list[_Letter]:
+    return _letters(term)
 
 
 def _letters(text: str, symbols: bool = False) -> list[_Letter]:

@@ -14,18 +14,17 @@ _UNSPACED = (
 )
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _MARKS = "".join(filter(unicodedata.combining, map(chr, range(0x300, 0x1E94B))))
-_MAY_HOLD_MARK_RUN = re.compile("[\u0300-\U0001e94a]{31}")
 _MARK_RUN = re.compile(f"([{_MARKS}]{{30}})[{_MARKS}]+")
 
-# Beside the kinds that `edges` knows: letters and digits.
-_ALNUM = 8
+# Beside the kinds that `edges` knows: letters and digits; marks that combine with what stands before them.
+_ALNUM, _MARK = 8, 16
 
 
 def fold(text: str) -> str:
     """The form in which terms and mails are compared: NFKC, case-folded, white space runs as one space."""
     if not text.isascii():
         # Normalising is quadratic in a run of combining marks; no script stacks thirty (UAX 15, Stream-Safe).
-        if _MAY_HOLD_MARK_RUN.search(text):
+        if b"m" * 31 in kinds(text).translate(_MARKED):
             text = _MARK_RUN.sub(r"\1", text)
         text = unicodedata.normalize("NFKC", text)
         text = unicodedata.normalize("NFKC", text.casefold())
@@ -63,11 +62,13 @@ def _kind(character: str) -> str:
         + UNSPACED * unspaced(character)
         + SHOWN * bool(bare(character))
         + _ALNUM * character.isalnum()
+        + _MARK * (unicodedata.combining(character) > 0)
     )
 
 
 _KINDS = Alphabet(_kind)
 _WORDS = bytes(ord("1" if kind & UNSPACED else "w" if kind & _ALNUM else " ") for kind in range(256))
+_MARKED = bytes(ord("m" if kind & _MARK else " ") for kind in range(256))
 
 
 def kinds(text: str) -> bytes:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.dlp.alphabets import IN_WORD, SHOWN, UNSPACED, Alphabet, ahead, edges
+from services.dlp.alphabets import APART, BESIDE, IN_WORD, SHOWN, UNSPACED, Alphabet, edges, near_symbols
 
 TEXTS = (
     st.text()
@@ -35,7 +35,9 @@ def encoded(text: str) -> bytes:
 def test_a_text_is_spelt_character_by_character(text: str) -> None:
     alphabet = Alphabet(read)
     assert alphabet.spell(text) == encoded("".join(map(read, text)))
-    assert alphabet.seats(text).tolist() == [at for at, character in enumerate(text) for _ in encoded(read(character))]
+    spelt, seats = alphabet.seated(text)
+    assert spelt == alphabet.spell(text)
+    assert seats.tolist() == [at for at, character in enumerate(text) for _ in encoded(read(character))]
 
 
 @given(TEXTS)
@@ -67,14 +69,13 @@ def goes_on(left: int, right: int) -> bool:
 @example([])
 @example([IN_WORD | SHOWN, IN_WORD, IN_WORD | SHOWN])
 def test_a_word_begins_and_ends_beside_what_stands_there_or_shows(kinds: list[int]) -> None:
-    def ends(kinds: list[int]) -> list[bool]:
-        """Whether a word may end with each character, by what follows it, and by what shows next."""
+    def ends(kinds: list[int]) -> list[int]:
+        """Of each character whether a word may end with it, by what follows it, and by what shows next."""
         rests = [kinds[at + 1 :] for at in range(len(kinds))]
+        shown = [next((other for other in rest if other & SHOWN), 0) for rest in rests]
         return [
-            not rest
-            or not goes_on(kind, rest[0])
-            or (kind & SHOWN > 0 and not goes_on(kind, next((other for other in rest if other & SHOWN), 0)))
-            for kind, rest in zip(kinds, rests, strict=True)
+            BESIDE * (not goes_on(kind, (*rest, 0)[0])) + APART * (kind & SHOWN > 0 and not goes_on(kind, after))
+            for kind, rest, after in zip(kinds, rests, shown, strict=True)
         ]
 
     opens, closes = edges(bytes(kinds))
@@ -82,18 +83,33 @@ def test_a_word_begins_and_ends_beside_what_stands_there_or_shows(kinds: list[in
     assert opens.tolist() == ends(kinds[::-1])[::-1]
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=40), st.integers(0, 20))
-def test_marks_are_seen_from_as_far_as_they_are_in_reach(characters: list[tuple[bool, int]], reach: int) -> None:
-    marks = [marked for marked, _ in characters]
-    seats = [place for place, (_, size) in enumerate(characters) for _ in range(size)]
-    expected = [
-        place in seats and any(marks[seat] for seat in seats[seats.index(place) :][:reach])
-        for place in range(len(marks))
-    ]
-    assert ahead(np.array(marks, np.uint8), np.array(seats, np.int32), reach).tolist() == expected
+CHARACTERS = st.tuples(st.sampled_from([0, IN_WORD]), st.integers(0, 3), st.integers(0, 1), st.integers(0, 1))
 
 
-def test_a_seat_that_is_no_place_is_an_error() -> None:
-    for seat in (-1, 3, 2**31 - 1):
-        with pytest.raises(IndexError):
-            ahead(np.zeros(3, np.uint8), np.array([0, seat], np.int32), 5)
+@given(st.lists(CHARACTERS, max_size=40), st.integers(0, 20))
+def test_symbols_are_letters_where_no_word_stands_beside_them(
+    characters: list[tuple[int, int, int, int]], reach: int
+) -> None:
+    kinds, opens, closes = ([one[which] for one in characters] for which in (0, 2, 3))
+    seats = [place for place, (_, size, _, _) in enumerate(characters) for _ in range(size)]
+
+    def begins(place: int) -> bool:
+        bytes_from_here = seats[seats.index(place) :][:reach]
+        near = any(not kinds[seat] for seat in bytes_from_here)
+        return near and (kinds[place] > 0 or place == 0 or not kinds[place - 1])
+
+    def ends(place: int) -> bool:
+        return kinds[place] > 0 or not (*kinds, 0)[place + 1]
+
+    flags = (np.array(edge, np.uint8) for edge in (opens, closes))
+    near_opens, near_closes = near_symbols(bytes(kinds), *flags, np.array(seats, np.int32), reach)
+    places = range(len(characters))
+    assert near_opens.tolist() == [opens[at] if at in seats and begins(at) else 0 for at in places]
+    assert near_closes.tolist() == [closes[at] if at in seats and ends(at) else 0 for at in places]
+
+
+@pytest.mark.parametrize("seat", [-1, 3, 2**31 - 1])
+def test_a_seat_that_is_no_place_is_an_error(seat: int) -> None:
+    anywhere = np.ones(3, np.uint8)
+    with pytest.raises(IndexError):
+        near_symbols(bytes(3), anywhere, anywhere, np.array([0, seat], np.int32), 5)
