@@ -8,6 +8,8 @@ names: attribute values, comments, styles and scripts can carry a secret as well
 import html
 import re
 
+from services.dlp.tag_ends import tag_ends
+
 # Elements that stand within a line, even within a word; every other element ends the line it stands in.
 _INLINE = frozenset(
     [
@@ -47,13 +49,6 @@ _INLINE = frozenset(
         *("tt", "u", "var", "wbr"),
     ]
 )
-# As HTML 13.2.5 reads a tag: a quote quotes only right after "=". Possessive throughout, so a failure costs
-# one pass.
-_TAG = re.compile(
-    r"</?([A-Za-z][^\s/>]*+)"
-    r"((?:[^>=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?)*+)>"
-)
-_TAG_OPENS = re.compile(r"</?[A-Za-z]")
 _RAW_END = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}
 _LEADING_ZEROS = re.compile(r"(&#[xX]?)0++(?=[0-9a-fA-F])")
 _ENDLESS_NUMBER = re.compile(r"&#(?:[0-9]{8,}+|[xX][0-9a-fA-F]{8,}+);?")
@@ -71,19 +66,21 @@ def split(source: str) -> tuple[str, str]:
     while (start := source.find("<", position)) >= 0:
         shown.append(source[position:start])
         position = start
-        if tag := _TAG.match(source, start):
-            position = tag.end()
-            name = tag[1].lower()
-            hidden.append(tag[2])
+        if ends := tag_ends(source, start):
+            name_end, end = ends
+            if end < 0:
+                break
+            position = end
+            closes = source[start + 1] == "/"
+            name = source[start + 1 + closes : name_end].lower()
+            hidden.append(source[name_end : end - 1])
             if name not in _INLINE:
                 shown.append("\n")
-            if name in _RAW_END and source[start + 1] != "/":
+            if name in _RAW_END and not closes:
                 close = _RAW_END[name].search(source, position)
                 raw_end = close.start() if close else len(source)
                 hidden.append(source[position:raw_end])
                 position = raw_end
-        elif _TAG_OPENS.match(source, start):
-            break
         elif source.startswith(("<!", "<?"), start):
             position = _after(source, "-->" if source.startswith("<!--", start) else ">", start + 2)
             hidden.append(source[start + 2 : position])

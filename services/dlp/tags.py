@@ -10,13 +10,9 @@ import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
-# As HTML 13.2.5 reads a tag: a quote quotes only right after "=". Possessive, so a failure costs one pass.
-_TAG = re.compile(
-    r"<(/?)([A-Za-z][^\s/>]*+)"
-    r"((?:[^>=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?)*+)>"
-)
+from services.dlp.tag_ends import tag_ends
+
 _ATTRIBUTE = re.compile(r"([^\s=/>\"']++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>\"'][^\s>]*+)))?+")
-_OPENS = re.compile(r"</?[A-Za-z]")
 _RAW_END = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}
 
 
@@ -44,17 +40,19 @@ def tags(source: str, names: Container[str] | None = None) -> Iterator[Tag]:
     position = 0
     while (start := source.find("<", position)) >= 0:
         position = start + 1
-        if match := _TAG.match(source, start):
-            position = match.end()
-            full_name = match[2].lower()
+        if ends := tag_ends(source, start):
+            name_end, end = ends
+            if end < 0:
+                return
+            position = end
+            closes = source[start + 1] == "/"
+            full_name = source[start + 1 + closes : name_end].lower()
             name = full_name.rpartition(":")[2]
             if names is None or name in names:
-                yield Tag(name, match[1] == "/", start, position, match[3])
-            if full_name in _RAW_END and not match[1] and not match[3].endswith("/"):
-                close = _RAW_END[full_name].search(source, position)
+                yield Tag(name, closes, start, end, source[name_end : end - 1])
+            if full_name in _RAW_END and not closes and source[end - 2] != "/":
+                close = _RAW_END[full_name].search(source, end)
                 position = close.start() if close else len(source)
-        elif _OPENS.match(source, start):
-            return
         elif source.startswith("<!--", start):
             end = source.find("-->", start + 4)
             position = len(source) if end < 0 else end + 3
