@@ -117,7 +117,9 @@ def _member(
         if package and path.name == "manifest.xml" and b"encryption-data" in piece.data:
             yield Trouble("encrypted")
         name = path.name if package and not part else path.stem if part else member.filename
-        yield Inner(name, piece.data, part, expected=package and suffix in _EXPECTED)
+        # What is embedded is a file, and a file that nobody can read is not usual.
+        expected = package and suffix in _EXPECTED and path.parent.name != "embeddings" and path.stem != "vbaProject"
+        yield Inner(name, piece.data, part, expected)
         if len(piece.data) != member.file_size or zlib.crc32(piece.data) != member.CRC:
             yield Trouble("damaged", member.filename)
     yield from (Inner("data behind a member", rest) for rest in behind if rest)

@@ -11,7 +11,7 @@ from services.dlp.charsets import decode
 from services.dlp.extraction.outlook import rich_text
 from services.dlp.extraction.pieces import MEGABYTE, Budget, Inner, Piece, Text, Trouble, unpacked
 from services.dlp.extraction.rtf import ole1_data, packaged
-from services.dlp.extraction.texts import runs
+from services.dlp.extraction.texts import runs, unsaid
 from services.dlp.files import vba
 from services.dlp.files.compound import Compound, Entry
 from services.dlp.files.kinds import Family
@@ -26,6 +26,14 @@ _BLIP = re.compile(rb"[\x1a-\x1e\x29\x2a]\xf0(.{4})", re.DOTALL)
 _PICTURE = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff[\xdb-\xfe]|\x78[\x01\x5e\x9c\xda]")
 _PNG_END, _JPEG_END = b"IEND\xaeB`\x82", b"\xff\xd9"
 _BEFORE_PICTURE = 128
+_ENCRYPTED_SLIDES = bytes.fromhex("dfc4d1f3")
+"""What the atom of a presentation's last user says in place of `5fc091e3` (MS-PPT 2.3.2)."""
+# Within a word of a document: what a field is made of, and marks of notes, comments, drawings, fields and hyphens
+# (MS-DOC 2.4.1), in text of one byte a character and of two.
+_WITHIN_WORD = re.compile(
+    rb"(?<=[A-Za-z\xc0-\xff])(?:\x13[\x20-\xff]{0,512}+\x14|[\x01\x02\x05\x08\x15\x1e\x1f])++(?=[A-Za-z\xc0-\xff])"
+    rb"|(?<=[^\x00]\x00)(?:\x13\x00(?:[\x20-\xff]\x00){0,512}+\x14\x00|[\x01\x02\x05\x08\x15\x1e\x1f]\x00)++"
+)
 _RENDERINGS = ("1000", "1009", "1013")
 """The body of a message, as plain text, as rich text and as HTML (MS-OXCMSG 2.2.1.58)."""
 
@@ -55,14 +63,19 @@ def _stream(entry: Entry, content: bytes, file: Compound, budget: Budget) -> Ite
         yield from _property(entry, name[12:], content, file, budget)
     elif low in ("workbook", "book"):
         yield from _workbook(content, budget)
-    elif low == "worddocument" and len(content) > 12 and content[11] & 1:
+    elif (low == "worddocument" and len(content) > 12 and content[11] & 1) or (
+        low == "current user" and content[12:16] == _ENCRYPTED_SLIDES
+    ):
         yield Trouble("encrypted")
     elif low == "ole10native":
         yield Inner("object", packaged(content[4:]))
     elif low == "contents" or _is_file(content) or ole1_data(content):
         yield Inner(name, ole1_data(content) or content, part=low == "contents", expected=True)
     else:
-        yield Text(name, runs(content))
+        said = runs(content)
+        yield Text(name, said)
+        if low == "worddocument":
+            yield Text(f"{name}, as it is seen", unsaid(runs(_WITHIN_WORD.sub(b"", content)), (said,)))
         source = vba.source(content, MAX_SOURCE)
         budget.take(len(source))
         yield Text(f"macro {name}", decode(source))

@@ -135,6 +135,18 @@ PLACES = {
     "mp3: within the sound": SONG + NOISE + SONG,
     "mp3: packed in a tag": hiding.mp3((b"PRIV", b"x\0" + gzip.compress(SECRET))) + SONG,
     "m4a: packed in what is free": hiding.m4a("x") + hiding.atom(b"free", gzip.compress(SECRET)),
+    "doc: around a comment's mark": hiding.compound({"WordDocument": bytes(700) + b"the fal\x05con flies\r"}),
+    "doc: around an optional hyphen": hiding.compound(
+        {"WordDocument": bytes(700) + "the fal\x1fcon flies\r".encode("utf-16-le")}
+    ),
+    "doc: around a field": hiding.compound({"WordDocument": bytes(700) + b"the fal\x13 PAGE \x14\x15con flies\r"}),
+    "ppt: encrypted": hiding.compound(
+        {
+            "PowerPoint Document": bytes(40),
+            "Current User": b"\0\0\xf6\x0f\x20\0\0\0\x14\0\0\0\xdf\xc4\xd1\xf3" + bytes(24),
+        }
+    ),
+    "docx: unreadable bytes for an object": hiding.docx(**{"word/embeddings/oleObject1.bin": NOISE}),
     "yEnc": b"=ybegin line=128 size=24 name=x\r\n" + bytes((c + 42) % 256 for c in SECRET) + b"\r\n=yend size=24\r\n",
     "git: a patch to what is no text": b"--- a\n\nGIT binary patch\nliteral 24\n" + base64.b85encode(SECRET),
 }

@@ -205,7 +205,7 @@ def test_ten_thousand_members_are_read_in_their_time() -> None:
 
 def test_a_pdf_that_swells_is_stopped() -> None:
     packed = zlib.compress(bytes(300 * MB), 9)
-    swelling = hiding.pdf(hiding._stream(packed, Filter="/FlateDecode"))
+    swelling = hiding.pdf(hiding.stream(packed, Filter="/FlateDecode"))
     began = time.process_time()
     found = read(swelling, limits=Limits(total=100 * MB))
     assert len(swelling) < MB and rules(found)
