@@ -65,8 +65,8 @@ def closed_up(text: str) -> str:
 def unescape(text: str) -> tuple[str, str]:
     """Undo the escapes of one kind in `text`: its name, and the text without; "" and the text as it is, if it has none.
 
-    Quoted-printable comes late, so that the text is read without the others first: ?q=fa is no escape. But encoded
-    words join lines, and it may part them.
+    First come those that are hardly anything else. Quoted-printable may be: of ?q=f%61lcon it takes =fa, which the
+    layer before has read. Encoded words join lines, so they wait until it has joined its own.
     """
     seen = signs.escapes(text.encode("ascii", "replace")) | (_OVERRIDDEN if _OVERRIDE in text else 0)
     for name, sign, undo in _ESCAPES:
@@ -93,12 +93,16 @@ def _from_escapes(text: str) -> str:
     return _ESCAPE.sub(character, text)
 
 
+def _from_overridden(text: str) -> str:
+    return _OVERRIDDEN_RUN.sub(lambda run: run[1].replace(_OVERRIDE, "")[::-1], text)
+
+
 _ESCAPES: tuple[tuple[str, int, Callable[[str], str]], ...] = (
     ("HTML", signs.HTML, lambda text: split(text)[0] if _TAG.search(text) else text),
     ("percent escapes", signs.PERCENT, unquote),
     ("character escapes", signs.CHARACTER, _from_escapes),
-    ("direction override", _OVERRIDDEN, lambda text: _OVERRIDDEN_RUN.sub(lambda run: run[1][::-1], text)),
     ("quoted-printable", signs.QUOTED, _from_quoted),
     ("encoded words", signs.ENCODED_WORD, lambda text: header_text(text) if "=?" in text else text),
     ("UTF-7", signs.UTF7, _from_shifted),
+    ("direction override", _OVERRIDDEN, _from_overridden),
 )

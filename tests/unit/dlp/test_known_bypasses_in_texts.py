@@ -83,12 +83,15 @@ def test_encodings_are_undone_without_being_asked_to() -> None:
         "https://x.example/?q=falc\\u006fn",
         "https://x.example/?q=&#102;alcon",
         "=?utf-8?q?about?= =66al=\ncon",
+        "\u202e=66alcon",
     ],
 )
 def test_what_may_be_two_escapes_is_read_without_either(text: str) -> None:
     assert of(f"See {text} for it.").code == "black-word"
 
 
-@pytest.mark.parametrize("text", ["\u202enoclaf\u202c", "\u202enoclaf\nand so on", "&#8238;noclaf"])
+@pytest.mark.parametrize(
+    "text", ["\u202enoclaf\u202c", "\u202enoclaf\nand so on", "&#8238;noclaf", "\u202eno\u202ec\u202elaf"]
+)
 def test_what_is_shown_backwards_is_read_forwards(text: str) -> None:
     assert of(f"About {text}.").code == "black-word"
