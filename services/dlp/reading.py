@@ -52,6 +52,8 @@ _BINARY = re.compile(f"[{re.escape(_CONTROLS.decode())}]")
 _UUENCODED = re.compile(r"^begin [0-7]{3} ", re.MULTILINE)
 _ONLY_LETTERS = bytes(byte if chr(byte).isalpha() else 0x20 for byte in range(128)).ljust(256)
 _FOLD = re.compile(r"\r?\n[ \t]")
+_FLOWED = re.compile(r" \r?\n ?")
+_COMMAND = re.compile(r"</?[A-Za-z0-9-]{1,60}>")
 _COMMENT = re.compile(r"\([^()]*\)")
 
 
@@ -246,6 +248,8 @@ class _Reading:
             if not is_file and subtype in _PAGES:  # a page that comes as a file is examined as one
                 self.hits.extend(replace(hit, where=name) for hit in lying(text))
             further = () if "\0" in text else readings(data, charset)
+            if "delsp" in part.get("content-type", "").lower():  # RFC 3676 section 4.2: lines that a blank ends go on
+                further += (("flowed", _FLOWED.sub("", text)),)
             group = next(self.alternatives) if further and alternative is None else 0
             self.text(name, subtype, text, (group, 0) if group else alternative)
             for branch, (codec, reading) in enumerate(further, 1):
@@ -260,6 +264,9 @@ class _Reading:
             self.add(f"{name} markup", hidden, alternative)
         elif subtype in ("calendar", "vcard", "x-vcard", "directory"):
             text = _FOLD.sub("", text)  # RFC 5545 section 3.1: within a word if need be
+        elif subtype in ("enriched", "richtext"):  # RFC 1896, RFC 1341
+            self.add(f"{name} markup", "\n".join(_COMMAND.findall(text)), alternative)
+            text = _COMMAND.sub("", text.replace("<nl>", "\n"))
         self.add(name, text, alternative)
 
     def give(self, where: str, index: int, part: Mime, data: bytes, alternative: Alternative, known: bool) -> None:

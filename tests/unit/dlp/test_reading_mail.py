@@ -66,6 +66,21 @@ def test_html_is_split_into_what_shows_and_its_markup() -> None:
     assert "hidden" in text_of(message, "body markup") and "secret" in text_of(message, "body markup")
 
 
+def test_lines_that_go_on_are_read_both_ways() -> None:
+    head = b"Content-Type: text/plain; format=flowed; DelSp=yes\r\n\r\n"
+    message = read(head + b"the fal \r\ncon \r\n  flies\r\n")
+    assert text_of(message, "body, as flowed") == "the falcon flies"
+    assert text_of(message, "body") == "the fal \r\ncon \r\n  flies"
+    assert len({passage.alternative for passage in message.passages if passage.name.startswith("body")}) == 2
+
+
+@pytest.mark.parametrize("kind", ["enriched", "richtext"])
+def test_enriched_text_is_split_into_what_shows_and_its_markup(kind: str) -> None:
+    message = read(f"Content-Type: text/{kind}\n\nfal<bold>con</bold><nl>2 < 3".encode())
+    assert text_of(message, "body") == "falcon\n2 < 3"
+    assert text_of(message, "body markup") == "<bold>\n</bold>\n<nl>"
+
+
 def test_renderings_of_one_text_are_alternatives() -> None:
     mail = EmailMessage()
     mail.set_content("falcon")
