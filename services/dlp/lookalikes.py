@@ -42,6 +42,8 @@ _LIKE = {
     "oe": "\u0153",
     "ss": "\xdf",
 }
+# Of these the capital is a mere stroke: read as i, and by who means it so as l.
+STROKES = "\u04cf\u0456\u03b9\ua4f2"
 _LISTED = {
     character: latin for latin, row in _LIKE.items() for character in row.casefold() + row if not character.isascii()
 }

@@ -161,10 +161,7 @@ class Matcher:
             if own.start <= place < own.stop:
                 tallies[bisect_right(ends, place)][self._short[number], PLAIN] += 1
         for tally, one in zip(tallies, text.folded.split(SEAM), strict=False):
-            if one.isascii():
-                continue
-            undone, seats = looks(one)
-            if undone != one:
+            for undone, seats in () if one.isascii() else looks(one):
                 seen: Tally = defaultdict(int)
                 for number, start, _ in _found(self._by_words, letters(Text.of(undone))):
                     if own.start <= seats.item(start) < own.stop:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from services.dlp.alphabets import BESIDE, Alphabet, edges, near_symbols
 from services.dlp.decoders import LOOKALIKES, SPACING, rot13
-from services.dlp.lookalikes import BARE, bare
+from services.dlp.lookalikes import BARE, STROKES, bare
 from services.dlp.words import in_word, joined, kinds
 
 # Letters and digits a term needs: to be searched by its skeleton at all; to be looked for in rot13 and backwards
@@ -26,6 +26,8 @@ SHORTEST, TURNED, LONG = 5, 8, 10
 MAX_GAP = 16
 # What may part the letters of a short word; an apostrophe makes another word of it ("worlds", "world's").
 _WITHIN = frozenset("-_.*/\\|~+,:;\u00b7\u2010\u2011\u2012\u2013\u2014\u2022")
+# A hyphen, at times a soft one, before what a folded text has for a line's end; and what begins a quoted line.
+_AT_LINE_END, _QUOTING = ("- ", "\u2010 ", "\xad "), frozenset("> ")
 
 _APOSTROPHES = ("'", "`", "\u00b4", "\u2019", "\x92")
 PLAIN = ""
@@ -47,6 +49,7 @@ def _bones(character: str) -> str:
 
 
 _BESIDE = np.uint8(BESIDE)
+_AS_L = str.maketrans(dict.fromkeys(STROKES, "l"))
 _SKELETON, _LOOKS = Alphabet(_bones), Alphabet(bare)
 _ROT13 = Alphabet(lambda character: _bones(rot13(character)), _SKELETON)
 _WITH_SYMBOLS = Alphabet(lambda character: _bones(_SYMBOLS.get(character, character)), _SKELETON)
@@ -66,10 +69,15 @@ def bones(folded: str) -> tuple[Codes, Places]:
     return np.frombuffer(points, np.uint32), seats[_begin(spelt)]
 
 
-def looks(folded: str) -> tuple[str, Places]:
-    """A folded text as it looks (`bare`), and of each byte of that in UTF-8 where in the text it comes from."""
-    spelt, seats = _LOOKS.seated(folded)
-    return spelt.decode("utf-8", "surrogatepass"), seats
+def looks(folded: str) -> Iterator[tuple[str, Places]]:
+    """What a folded text looks like (`bare`) and is not: each time the text, and of each byte of it in UTF-8 where in
+    the folded text it comes from."""
+    forms = (folded, folded.translate(_AS_L)) if any(stroke in folded for stroke in STROKES) else (folded,)
+    for form in forms:
+        spelt, seats = _LOOKS.seated(form)
+        undone = spelt.decode("utf-8", "surrogatepass")
+        if undone != folded:
+            yield undone, seats
 
 
 @dataclass(frozen=True)
@@ -225,7 +233,7 @@ def _disguises(term: list[_Letter], found: list[_Letter]) -> tuple[str, ...]:
             kept += theirs.read.isalpha() or not ours.read.isalpha()
         elif ours.read.isalpha() != theirs.read.isalpha():
             leet += 1
-        elif long and ours.read.isalpha():
+        elif (long and ours.read.isalpha()) or (ours.read == "l" and theirs.shown in STROKES):
             alike += 1
         else:  # another number; "falling" and "failing"
             return ()
@@ -237,7 +245,7 @@ def _disguises(term: list[_Letter], found: list[_Letter]) -> tuple[str, ...]:
         return ()
     gaps = [(ours.gap, theirs.gap) for ours, theirs in zip(term[1:], found[1:], strict=True)]
     shown = [(_shown(ours), _shown(theirs)) for ours, theirs in gaps]
-    if not _may_be_spaced(shown, long):
+    if not _may_be_spaced([(_shown(ours), _in_line(theirs)) for ours, theirs in gaps], long):
         return ()
     done = (alike > 0, any(len(_shown(gap)) < len(gap) for _, gap in gaps), leet > 0, any(a != b for a, b in shown))
     return tuple(compress(_SPELLINGS, done))
@@ -276,6 +284,11 @@ def _may_be_spaced(gaps: list[tuple[str, str]], long: bool) -> bool:
 
 def _shown(gap: str) -> str:
     return gap if gap.isascii() else "".join(filter(bare, gap))
+
+
+def _in_line(gap: str) -> str:
+    """What shows of what parts letters, as if no line ended behind a hyphen (nor a quoted one)."""
+    return "-" if gap[:2] in _AT_LINE_END and _QUOTING.issuperset(gap[2:]) else _shown(gap)
 
 
 @lru_cache(1 << 14)

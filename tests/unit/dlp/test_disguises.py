@@ -274,6 +274,27 @@ def test_other_words_are_no_disguise(term: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("term", "text"),
+    [
+        ("falcon", "all about fal-\ncon and more"),
+        ("falcon", "> all about fal-\n> con and more"),
+        ("falcon", "all about fal\u2010\n con and more"),
+        ("falcon", "all about fal\u00ad\ncon and more"),
+        ("top-secret", "that is top-\nsecret"),
+        ("falcon", "fa\u04cfcon and fa\u0131con"),
+        ("falcon", "FA\u0406CON"),
+        ("falcon", "FA\u0399CON"),
+        ("failing", "fai\u04cfing"),
+        ("falling", "fai\u04cfing, fa\u04cf\u04cfing"),
+        ("ball", "the ba\u04cfl, the BAI\u04c0"),
+        ("pin", "the p\u04cfn"),
+    ],
+)
+def test_a_short_word_is_found_over_a_line_s_end_and_with_a_stroke_for_an_l(term: str, text: str) -> None:
+    assert [o.total for o in Matcher.compile([term]).search([Passage("body", text)])] == [1]
+
+
+@pytest.mark.parametrize(
     ("text", "total"),
     [
         ("operation bluebell; operation bluebell", 2),
