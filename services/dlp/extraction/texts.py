@@ -6,6 +6,7 @@ XML is read by expat, which is told to refuse entities of the document's own: wh
 from __future__ import annotations
 
 import binascii
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from html import unescape
@@ -15,6 +16,7 @@ from xml.parsers import expat
 from services.dlp import markup
 from services.dlp.charsets import decode, readings
 from services.dlp.extraction.pieces import SEEN, Budget, Inner, Piece, Text, Trouble
+from services.dlp.files.inflating import inflated
 from services.dlp.files.types import is_text, text_of
 from services.dlp.sealed import is_sealed, is_written_out
 
@@ -25,6 +27,7 @@ _LETTERS = "A-Za-z0-9+/=\r\n \t"
 _BASE64 = re.compile(
     rf"(?:base64|ENCODING=b)\b[^:,<>\"'\r\n]{{0,200}}[:,][ \r\n]{{0,4}}([{_LETTERS}]{{16,}}+)", re.IGNORECASE
 )
+_DIAGRAM = re.compile(r"<diagram[^>]{0,500}>([A-Za-z0-9+/=\s]{16,}+)</diagram>")
 _UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n", re.MULTILINE)
 _RUN = re.compile(rb"[\t\r\n\x20-\x7e\xc0-\xfe]{4,}+")
 _WORD = re.compile(r"\w+")
@@ -45,8 +48,14 @@ _INLINE = frozenset(
 )
 _BREAKS = frozenset(["br", "cr", "tab", "line-break", "s", "ptab"])
 _SYMBOL = frozenset({"sym"})
-# Text of which a reader sees nothing: it may stand in the middle of a word. A run is not seen for its properties.
-_DELETED = frozenset(["del", "delText", "delInstrText", "moveFrom"])
+# Text that a reader sees nothing of in its place, or sees beside it: it may stand in the middle of a word. (A run may
+# not be seen for its properties.)
+_ASIDE = frozenset(
+    [
+        *("del", "delText", "delInstrText", "instrText", "moveFrom", "txbxContent", "rt"),
+        *("annotation", "note", "tracked-changes"),
+    ]
+)
 _RUN_ELEMENT = "r"
 _TINY = ("1", "2", "3", "4")
 """Half points."""
@@ -93,6 +102,11 @@ def read_text(
         yield Trouble("encrypted")
     budget.check()
     yield from _files(text)
+    for diagram in _DIAGRAM.finditer(text) if "<mxfile" in head else ():
+        with contextlib.suppress(binascii.Error):
+            # As draw.io writes it: escaped, deflated, base64.
+            deflated = binascii.a2b_base64(diagram[1] + "==")
+            yield Text("diagram", unescape(unquote(decode(inflated(deflated, 0, budget.limits.text, raw=True)))))
 
 
 def _split(source: str) -> Iterator[Text]:
@@ -185,7 +199,7 @@ class _Xml:
         self.shown: list[str] = []
         self.seen: list[str] = []
         self.hidden: list[str] = []
-        self.deleted = 0
+        self.aside = 0
         self.runs = 0
         self.vanished = False
         self.parser = parser = expat.ParserCreate()
@@ -197,21 +211,21 @@ class _Xml:
         parser.CommentHandler = self.hidden.append
         parser.ProcessingInstructionHandler = lambda target, told: self.hidden.append(f"{target} {told}")
         parser.EntityDeclHandler = self.refuse
-        self.marks: list[int] = []
+        self.apart = False
+        self.marks: list[tuple[int, int, bool]] = []
 
     def say(self, text: str) -> None:
         self.shown.append(text)
-        if not (self.deleted or self.vanished):
+        if not (self.aside or self.vanished):
+            if self.apart:
+                self.seen.append("\n")
+            self.apart = False
             self.seen.append(text)
-
-    def end_line(self) -> None:
-        self.shown.append("\n")
-        self.seen.append("\n")
 
     def start(self, tag: str, attributes: list[str]) -> None:
         name = tag.rpartition(":")[2]
         self.hidden.extend(attributes[1::2])
-        self.deleted += name in _DELETED
+        self.aside += name in _ASIDE
         self.runs += name == _RUN_ELEMENT
         if self.runs and name in _UNSEEN:
             named = zip(attributes[::2], attributes[1::2], strict=True)
@@ -219,20 +233,19 @@ class _Xml:
             self.vanished = self.vanished or _UNSEEN[name](value)
         if name in _SYMBOL:
             self.symbol(attributes)
-        if name not in _INLINE and self.shown and self.shown[-1] != "\n":
-            self.marks.append(len(self.shown))
-        else:
-            self.marks.append(-1 - len(self.shown))
+        self.marks.append((len(self.shown), len(self.seen), self.apart))
+        # An element that nobody here knows may begin a line, and may stand in one: the text is read both ways.
+        self.apart = self.apart or name not in _INLINE
         if name in _BREAKS:
-            self.end_line()
+            self.say("\n")
 
     def end(self, tag: str) -> None:
-        mark = self.marks.pop()
+        shown, seen, apart = self.marks.pop()
         name = tag.rpartition(":")[2]
-        said = len(self.shown) > (mark if mark >= 0 else -1 - mark)
-        if said and name not in _INLINE and self.shown[-1] != "\n":
-            self.end_line()
-        self.deleted -= name in _DELETED
+        if len(self.shown) > shown and name not in _INLINE and self.shown[-1] != "\n":
+            self.shown.append("\n")
+        self.apart = name not in _INLINE or self.apart if len(self.seen) > seen else apart
+        self.aside -= name in _ASIDE
         if name == _RUN_ELEMENT:
             self.runs -= 1
             self.vanished = False

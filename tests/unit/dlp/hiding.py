@@ -110,6 +110,9 @@ _UNSEEN = {
     "what was moved away": "<w:moveFrom><w:r><w:t>xyz</w:t></w:r></w:moveFrom>",
     "hidden letters": "<w:r><w:rPr><w:vanish/></w:rPr><w:t>xyz</w:t></w:r>",
     "white letters": "<w:r><w:rPr><w:color w:val='FFFFFF'/></w:rPr><w:t>xyz</w:t></w:r>",
+    "a field": "<w:r><w:instrText>PAGE</w:instrText></w:r>",
+    "a text box": "<w:r><w:pict><v:textbox xmlns:v='v'><w:txbxContent><w:p><w:r><w:t>xyz</w:t></w:r></w:p>"
+    "</w:txbxContent></v:textbox></w:pict></w:r>",
     "tiny letters": "<w:r><w:rPr><w:sz w:val='2'/></w:rPr><w:t>xyz</w:t></w:r>",
 }
 for _name, _xml in _UNSEEN.items():
@@ -235,6 +238,19 @@ for _name, (_path, _xml) in _ODF.items():
     PLACES[f"odt, {_name}"] = lambda word, path=_path, xml=_xml: (
         "a.odt",
         zipped({"mimetype": "application/vnd.oasis.opendocument.text", path: xml.format(word)}),
+    )
+for _name, _beside in {
+    "a comment": "<f:annotation><t:p>x</t:p></f:annotation>",
+    "a note": "<t:note><t:note-citation>1</t:note-citation><t:note-body><t:p>x</t:p></t:note-body></t:note>",
+}.items():
+    PLACES[f"odt, around {_name}"] = lambda word, beside=_beside: (
+        "a.odt",
+        zipped(
+            {
+                "mimetype": "application/vnd.oasis.opendocument.text",
+                "content.xml": f"<o xmlns:f='f' xmlns:t='t'><t:p>the {word[:3]}{beside}{word[3:]}</t:p></o>",
+            }
+        ),
     )
 PLACES["epub, a chapter"] = lambda word: (
     "a.epub",
@@ -646,6 +662,20 @@ PLACES["html, a file in a link"] = lambda word: (
 )
 PLACES["svg, text"] = lambda word: ("a.svg", f"<svg><text>{word[:3]}<tspan>{word[3:]}</tspan></text></svg>".encode())
 PLACES["svg, a description"] = lambda word: ("a.svg", f"<svg><desc>{word}</desc></svg>".encode())
+PLACES["xhtml, before a list in a list"] = lambda word: (
+    "a.xml",
+    f"<?xml version='1.0'?><ul><li>the {word}<ul><li>flies</li></ul></li></ul>".encode(),
+)
+PLACES["xml, parted by an element nobody knows"] = lambda word: (
+    "a.xml",
+    f"<?xml version='1.0'?><para>the {word[:3]}<emphasis>{word[3:]}</emphasis> flies</para>".encode(),
+)
+PLACES["drawio, a diagram"] = lambda word: (
+    "a.drawio",
+    b"<mxfile><diagram id='1'>"
+    + base64.b64encode(zlib.compress(f"%3Cx%3E{word}%3C/x%3E".encode())[2:-4])
+    + b"</diagram></mxfile>",
+)
 PLACES["xml, an instruction"] = lambda word: ("a.xml", f"<?xml version='1.0'?><?say {word}?><x/>".encode())
 PLACES["xml, character data"] = lambda word: ("a.xml", f"<?xml version='1.0'?><x><![CDATA[{word}]]></x>".encode())
 PLACES["ics, a folded line"] = lambda word: (
