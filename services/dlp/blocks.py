@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from string import ascii_lowercase, ascii_uppercase, digits
+from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 
 from services.dlp.decoders import rot13
 from services.dlp.digits import FILLING, NONE, Alphabet, runs
@@ -206,9 +206,11 @@ def _in(alphabet: Alphabet) -> _Find:
     return lambda _, codes: alphabet.candidates(codes)
 
 
-def _values(*alphabets: str) -> bytes:
+def _values(*alphabets: str, filling: str = "=") -> bytes:
     """For each byte, its value as a digit of one of these alphabets."""
-    values = {ord(digit): value for alphabet in alphabets for value, digit in enumerate(alphabet)} | {ord("="): FILLING}
+    values = dict.fromkeys(map(ord, filling), FILLING)
+    for alphabet in alphabets:
+        values |= {ord(digit): value for value, digit in enumerate(alphabet)}
     return bytes(values.get(byte, NONE) for byte in range(256))
 
 
@@ -250,11 +252,18 @@ SPACED_HEX = Reader(
     _hex,
     wraps=False,
 )
-# A word of 6 letters makes 12 digits.
+# A word of 6 letters makes 12 digits. Other letters in the lines below are passed over.
 HEX = Reader(
     "hex",
     _in(
-        Alphabet(_values(*_HEX_DIGITS), _kinds("".join(_HEX_DIGITS)), openings=_OPENINGS, bits=4, shortest=12, shifts=2)
+        Alphabet(
+            _values(*_HEX_DIGITS, filling="=+/_-" + "".join(set(ascii_letters) - set("xX"))),
+            _kinds("".join(_HEX_DIGITS)),
+            openings=_OPENINGS,
+            bits=4,
+            shortest=12,
+            shifts=2,
+        )
     ),
     _hex,
 )

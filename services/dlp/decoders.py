@@ -93,6 +93,11 @@ def _from_escapes(text: str) -> str:
     return _ESCAPE.sub(character, text)
 
 
+def _from_words(text: str) -> str:
+    # What is half a character is none of a header's bytes.
+    return header_text(text.encode("utf-8", "replace").decode("utf-8")) if "=?" in text else text
+
+
 def _from_overridden(text: str) -> str:
     return _OVERRIDDEN_RUN.sub(lambda run: run[1].replace(_OVERRIDE, "")[::-1], text)
 
@@ -102,7 +107,7 @@ _ESCAPES: tuple[tuple[str, int, Callable[[str], str]], ...] = (
     ("percent escapes", signs.PERCENT, unquote),
     ("character escapes", signs.CHARACTER, _from_escapes),
     ("quoted-printable", signs.QUOTED, _from_quoted),
-    ("encoded words", signs.ENCODED_WORD, lambda text: header_text(text) if "=?" in text else text),
+    ("encoded words", signs.ENCODED_WORD, _from_words),
     ("UTF-7", signs.UTF7, _from_shifted),
     ("direction override", _OVERRIDDEN, _from_overridden),
 )

@@ -220,7 +220,7 @@ def runs(const uint8_t[::1] text, const uint8_t[::1] kinds, Py_ssize_t shortest,
     return found if enough else []
 
 
-cdef Py_ssize_t next_run(
+cdef inline Py_ssize_t next_run(
     const uint8_t[::1] text, const uint8_t[::1] kinds, Py_ssize_t at, Py_ssize_t shortest
 ) except -1 nogil:
     """Where the next run of at least `shortest` bytes that have a kind begins; else the end of the text."""
@@ -236,7 +236,7 @@ cdef Py_ssize_t next_run(
     return text.shape[0]
 
 
-cdef Py_ssize_t run_end(const uint8_t[::1] text, const uint8_t[::1] kinds, Py_ssize_t at) except -1 nogil:
+cdef inline Py_ssize_t run_end(const uint8_t[::1] text, const uint8_t[::1] kinds, Py_ssize_t at) except -1 nogil:
     """Where the run ends that begins at `at`."""
     while at < text.shape[0] and kinds[text[at]]:
         at += 1

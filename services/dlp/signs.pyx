@@ -1,7 +1,11 @@
 # cython: language_level=3, boundscheck=True, wraparound=False, cdivision=True, initializedcheck=False, embedsignature=False, freethreading_compatible=False
 """Tells which escapes a text may have, and finds what is written one character apart: the loops of decoders.py."""
 
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint32_t
+
+ctypedef fused code_t:
+    uint8_t
+    uint32_t
 
 cpdef enum:
     HTML = 1
@@ -21,8 +25,6 @@ def escapes(const uint8_t[::1] text):
     cdef uint8_t mark, sign
     for at in range(size - 1):
         mark = text[at]
-        if is_alnum(mark) and mark not in b"Uu" or mark in b" \n.,":
-            continue
         sign = text[at + 1]
         if mark == b"<":
             if sign in b"!/" or is_letter(sign):
@@ -54,25 +56,28 @@ def escapes(const uint8_t[::1] text):
 
 
 def apart(str text):
-    found = []
-    cdef const uint8_t[::1] codes = text.encode("ascii", "replace")
+    if text.isascii():
+        return slices_apart[uint8_t](text.encode("ascii"))
+    return slices_apart[uint32_t](memoryview(text.encode("utf-32-le", "surrogatepass")).cast("I"))
+
+
+cdef list slices_apart(const code_t[::1] codes):
     cdef Py_ssize_t at = 0, end, width
+    found = []
     if not are_apart(codes):
         return found
     while at + 1 < codes.shape[0]:
         end = 0
-        if not is_alnum(codes[at + 1]):
-            for width in range(min(WIDEST, codes.shape[0] - at - 3), 0, -1):
-                if codes[at + 1] == codes[at + width + 2]:  # it may be so; most are not
-                    end = apart_until(text, at, width)
-                    if end:
-                        found.append((at, end, width + 1))
-                        break
+        for width in range(0 if is_alnum(codes[at + 1]) else WIDEST, 0, -1):
+            end = apart_until(codes, at, width)
+            if end:
+                found.append((at, end, width + 1))
+                break
         at = end or at + 1
     return found
 
 
-cdef bint are_apart(const uint8_t[::1] codes) except -1 nogil:
+cdef bint are_apart(const code_t[::1] codes) except -1 nogil:
     """Whether letters or digits stand apart from one another: four as far each, or two and the next beyond one to three
     marks that are as far apart, as in % 6 F % 7 0."""
     cdef Py_ssize_t at, last = -100, gap = 0, before = 0, same = 0
@@ -90,31 +95,29 @@ cdef bint are_apart(const uint8_t[::1] codes) except -1 nogil:
     return same > 2 and codes.shape[0] - last > before
 
 
-cdef Py_ssize_t apart_until(str text, Py_ssize_t at, Py_ssize_t width) except -1:
+cdef Py_ssize_t apart_until(const code_t[::1] codes, Py_ssize_t at, Py_ssize_t width) except -1:
     """Where what is written with the same `width` characters between ends, beginning at `at`; else 0."""
-    cdef Py_ssize_t place = at + width + 1, rounds = 0, other
-    if place > len(text):
+    cdef Py_ssize_t size = codes.shape[0], place = at + width + 1, rounds = 0, other
+    if place + width >= size:
         return 0
-    for other in range(at + 1, place):
-        if text[other].isalnum():
+    for other in range(1, width + 1):
+        if codes[place + other] != codes[at + other] or (<Py_UCS4> codes[at + other]).isalnum():
             return 0
-    while place + width < len(text):
+    while place + width < size:
         for other in range(1, width + 1):
-            if text[place + other] != text[at + other]:
-                break
-        else:
-            place += width + 1
-            rounds += 1
-            continue
-        break
-    return min(place + 1, len(text)) if rounds >= ROUNDS else 0
+            if codes[place + other] != codes[at + other]:
+                return min(place + 1, size) if rounds >= ROUNDS else 0
+        place += width + 1
+        rounds += 1
+    return min(place + 1, size) if rounds >= ROUNDS else 0
 
 
-cdef bint is_letter(uint8_t code) noexcept nogil:
+cdef inline bint is_letter(uint32_t code) noexcept nogil:
     return 0x61 <= code | 0x20 <= 0x7A
 
 
-cdef bint is_alnum(uint8_t code) noexcept nogil:
+cdef inline bint is_alnum(uint32_t code) noexcept nogil:
+    """Whether it is a letter or digit of ASCII."""
     return is_letter(code) or 0x30 <= code <= 0x39
 
 

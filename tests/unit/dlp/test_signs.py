@@ -78,6 +78,11 @@ def test_where_there_is_no_sign_nothing_is_undone(text: str) -> None:
         assert unescape(text) == undone
 
 
+@pytest.mark.parametrize("text", ["=?\ud800", "\ud800=41", "%41\udc80", "\ud800<b>", "\u202e\udfff", "+AGE-\ud800"])
+def test_half_a_character_is_no_error(text: str) -> None:
+    assert unescape(text)[0]
+
+
 @pytest.mark.parametrize(
     "text", ["Dear Bob, 12 % of a = b & c < d + e \\ f?\n=====\n", "a@b.example, 100%", "u + 1 - 2"]
 )
