@@ -21,9 +21,10 @@ _Step = Callable[[bytes, int], int]
 
 
 def unaccounted(kind: str, data: bytes) -> list[tuple[int, int]] | None:
-    """The stretches between the parts of `data`, which begins as a `kind` of the family media; None where it does not
-    go on as one. Linear; never raises."""
+    """The stretches between the parts of `data`, which begins as a `kind` of the family media, and in parts that only
+    keep room; None where it does not go on as one. Linear; never raises."""
     begin, step, mark = _FORMATS[kind]
+    at, room = _ROOM.get(kind, (0, ()))
     try:
         place = first = begin(data)
     except struct.error:
@@ -41,6 +42,8 @@ def unaccounted(kind: str, data: bytes) -> list[tuple[int, int]] | None:
         if place < end <= len(data):
             if accounted and behind < place:
                 stretches.append((behind, place))
+            if data.startswith(room, place + at):
+                stretches.append((place + at + 4, end))
             accounted += end - place
             place = behind = end
         elif mark and resyncs < _RESYNCS:
@@ -239,6 +242,13 @@ def _amr_frame(data: bytes, place: int) -> int:
     return place + 1 + sizes[data[place] >> 3 & 15] if not data[place] & 0x83 else place
 
 
+_ROOM: dict[str, tuple[int, tuple[bytes, ...]]] = {
+    "mp4": (4, (b"free", b"skip")),
+    "wav": (0, (b"JUNK", b"junk", b"PAD ")),
+    "avi": (0, (b"JUNK", b"junk", b"PAD ")),
+    "matroska": (0, (b"\xec",)),
+}
+"""Where a part's name stands, and the names of parts that should be empty."""
 _FORMATS: dict[str, tuple[_Begin, _Step, bytes]] = {
     "mp3": (_behind_tags, _mpeg_frame, b"\xff"),
     "wav": (_riff_begin, _riff_chunk, b""),

@@ -79,6 +79,15 @@ def test_a_song_before_it_does_not_make_it_one() -> None:
     assert "unknown" in rules(FRAME * 20 + ANYTHING)
 
 
+@pytest.mark.parametrize("content", [bytes(8000), ANYTHING])
+def test_room_that_a_recording_keeps_is_empty(content: bytes) -> None:
+    mp4 = hiding.m4a("song") + hiding.atom(b"free", content)
+    wav = riff(b"WAVE", (b"fmt ", bytes(16)), (b"JUNK", content), (b"data", bytes(99)))
+    webm = hiding.matroska(CLUSTER, hiding.element(0xEC, content))
+    for recording in (mp4, wav, webm):
+        assert ("unknown" in rules(recording)) is any(content)
+
+
 def test_bytes_behind_zeros_or_behind_a_text_are_no_text() -> None:
     noise = bytes((n * n * 7919 >> 7) % 256 for n in range(40_000))
     assert not is_text(bytes(8192) + noise)
