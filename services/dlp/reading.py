@@ -241,7 +241,7 @@ class _Reading:
         if is_file:
             name = self.attach(part, data, alternative)
             self.give(str(self.attachments[-1]), len(self.attachments), part, data, alternative, "\0" not in text)
-        elif _has_files(text):
+        elif _has_files(text) or part.get_content_subtype() == "xml":
             self.give(name, 0, part, data, alternative, known=True)
         if is_text:
             subtype = part.get_content_subtype()

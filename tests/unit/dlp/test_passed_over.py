@@ -266,8 +266,9 @@ def test_a_file_in_an_address_is_read_however_the_address_is_written(address: st
     "page",
     ["<x>the fal<![CDATA[con]]></x>", "<!DOCTYPE x [<!ENTITY e 'con'>]><x>the fal&e;</x>"],
 )
-def test_what_is_declared_as_xml_is_read_as_xml(page: str) -> None:
-    raw = f"Subject: x\nContent-Type: text/xml; name=a.xml\n\n{page}\n".encode()
+@pytest.mark.parametrize("name", ["; name=a.xml", ""])
+def test_what_is_declared_as_xml_is_read_as_xml(page: str, name: str) -> None:
+    raw = f"Subject: x\nContent-Type: text/xml{name}\n\n{page}\n".encode()
     message = reading.read(raw, extract)
     assert told([*message.troubles, *message.passages])
 
