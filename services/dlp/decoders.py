@@ -62,17 +62,26 @@ def closed_up(text: str) -> str:
     return "\n".join(run for run in runs if sum(map(str.isalnum, run)) * 3 > len(run))
 
 
-def unescape(text: str) -> tuple[str, str]:
-    """Undo the escapes of one kind in `text`: its name, and the text without; "" and the text as it is, if it has none.
+def unescape(text: str) -> tuple[tuple[str, ...], str]:
+    """Undo the escapes in `text`, one layer of each: the names of those that were there, and the text without.
 
-    First come those that are hardly anything else. Quoted-printable may be: of ?q=f%61lcon it takes =fa, which the
-    layer before has read. Encoded words join lines, so they wait until it has joined its own.
+    Some only if there are no others, so that the text is read before: of ?q=f%61lcon quoted-printable would take =fa.
     """
-    seen = signs.escapes(text.encode("ascii", "replace")) | (_OVERRIDDEN if _OVERRIDE in text else 0)
-    for name, sign, undo in _ESCAPES:
-        if seen & sign and (undone := undo(text)) != text:
-            return name, undone
-    return "", text
+    names: list[str] = []
+    for escapes in _ESCAPES:
+        seen = _signs(text)
+        for name, sign, undo in escapes:
+            if seen & sign and (undone := undo(text)) != text:
+                names.append(name)
+                text = undone
+                seen = _signs(text)
+        if names:
+            break
+    return tuple(names), text
+
+
+def _signs(text: str) -> int:
+    return signs.escapes(text.encode("ascii", "replace")) | (_OVERRIDDEN if _OVERRIDE in text else 0)
 
 
 def _from_shifted(text: str) -> str:
@@ -102,12 +111,18 @@ def _from_overridden(text: str) -> str:
     return _OVERRIDDEN_RUN.sub(lambda run: run[1].replace(_OVERRIDE, "")[::-1], text)
 
 
-_ESCAPES: tuple[tuple[str, int, Callable[[str], str]], ...] = (
-    ("HTML", signs.HTML, lambda text: split(text)[0] if _TAG.search(text) else text),
-    ("percent escapes", signs.PERCENT, unquote),
-    ("character escapes", signs.CHARACTER, _from_escapes),
-    ("quoted-printable", signs.QUOTED, _from_quoted),
-    ("encoded words", signs.ENCODED_WORD, _from_words),
-    ("UTF-7", signs.UTF7, _from_shifted),
-    ("direction override", _OVERRIDDEN, _from_overridden),
+# Escapes that are hardly anything else; those that may be, in the order in which they can hold one another; and what is
+# shown otherwise than it is copied.
+_ESCAPES: tuple[tuple[tuple[str, int, Callable[[str], str]], ...], ...] = (
+    (
+        ("HTML", signs.HTML, lambda text: split(text)[0] if _TAG.search(text) else text),
+        ("percent escapes", signs.PERCENT, unquote),
+        ("character escapes", signs.CHARACTER, _from_escapes),
+    ),
+    (
+        ("quoted-printable", signs.QUOTED, _from_quoted),
+        ("encoded words", signs.ENCODED_WORD, _from_words),
+        ("UTF-7", signs.UTF7, _from_shifted),
+    ),
+    (("direction override", _OVERRIDDEN, _from_overridden),),
 )

@@ -80,17 +80,17 @@ class _Unfolding:
     def layer(self, view: str, text: str, depth: int = 0) -> Layer:
         """The layer of a text at this depth, with all within."""
         again = []
-        escape, plain = unescape(text)
-        if escape and self.take(plain, depth + 1):
-            again.append(self.layer(_chain(view, escape), plain, depth + 1))
+        names, plain = unescape(text)
+        if names and self.take(plain, depth + 1):
+            again.append(self.layer(_chain(view, *names), plain, depth + 1))
         read = respell(text)
         for name, other in ((LOOKALIKES, read), (SPACING, closed_up(text)), (SPACING, closed_up(read))):
             if other:
                 of = _chain(view, name)
                 again.append(Layer(of, other, self.blocks(of, other, depth), respelled=True))
-                escape, plain = unescape(other)
-                if escape and self.take(plain, depth + 1):
-                    again.append(self.layer(_chain(of, escape), plain, depth + 1))
+                names, plain = unescape(other)
+                if names and self.take(plain, depth + 1):
+                    again.append(self.layer(_chain(of, *names), plain, depth + 1))
         return Layer(view, text, self.blocks(view, text, depth), tuple(again))
 
     def blocks(self, view: str, text: str, depth: int) -> tuple[tuple[Layer, ...], ...]:
