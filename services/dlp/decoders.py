@@ -68,8 +68,8 @@ def unescape(text: str) -> tuple[tuple[str, ...], str]:
     Some only if there are no others, so that the text is read before: of ?q=f%61lcon quoted-printable would take =fa.
     """
     names: list[str] = []
+    seen = _signs(text)
     for escapes in _ESCAPES:
-        seen = _signs(text)
         for name, sign, undo in escapes:
             if seen & sign and (undone := undo(text)) != text:
                 names.append(name)
