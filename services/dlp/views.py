@@ -187,9 +187,10 @@ def spelling(term: str, reading: Reading, start: int, end: int) -> str | None:
         return None
     text, first = reading.text, reading.places.item(start)
     place = first - _lead(term)
-    # In ASCII `opens` and `closes` have told already that no word goes on.
+    after = place + len(term)
+    # Among ASCII `opens` and `closes` have told already that no word goes on.
     if (place >= 0 and text.startswith(term, place)) and (
-        text.isascii() or (reading.parted(place) and reading.parted(place + len(term)))
+        text[max(place - 1, 0) : after + 1].isascii() or (reading.parted(place) and reading.parted(after))
     ):
         return reading.view
     last, size = reading.places.item(end - 1) + 1, reading.size(start, end)
