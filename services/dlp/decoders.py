@@ -1,8 +1,8 @@
 """Undoes what is done to the characters of a text to hide what it says: escapes, look-alikes, spacing.
 
 An escape stands for a character amid readable text, so `unescape` gives the whole text anew; a block, which hides a
-passage of its own, is for blocks.py. All are found by patterns of one character class after another that cannot
-backtrack, and what they give is never longer than a few times the text.
+passage of its own, is for blocks.py. What a text has no sign of (the loops of `signs`) is not looked for; the patterns
+are of one character class after another and cannot backtrack, and what they give is at most a few times the text.
 """
 
 import binascii

@@ -102,7 +102,9 @@ cdef class Alphabet:
             at = run_end(text, self.kinds, place)
             size = at - place
             block.digits = count = 0
-            while 0 < size <= WIDEST and size % QUAD == 0 and place + size < text.shape[0] and text[place + size] in b" \t":
+            while 0 < size <= WIDEST and size % QUAD == 0:
+                if place + size == text.shape[0] or text[place + size] not in b" \t":
+                    break
                 count += 1
                 block.digits += size
                 block.last = place + size
