@@ -46,7 +46,7 @@ _INLINE = frozenset(
             "sup",
             "time",
         ),
-        *("tt", "u", "var", "wbr"),
+        *("tspan", "tt", "u", "var", "wbr"),
     ]
 )
 _RAW_END = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}

@@ -14,6 +14,7 @@ from services.dlp.markup import split
         ("fal<!-- x -->con", "falcon"),
         ("<p>one</p><p>two</p>", "one two"),
         ("<td>one<td>two", "one two"),
+        ("<svg><text>fal<tspan>con</tspan></text></svg>", "falcon"),
         ("fal&#99;on &lt;b&gt;", "falcon <b>"),
         ("&#0000000000000102;alcon", "falcon"),
         ("1 < 2 and 2 > 1", "1 < 2 and 2 > 1"),
