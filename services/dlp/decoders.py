@@ -115,7 +115,7 @@ def _from_overridden(text: str) -> str:
 # shown otherwise than it is copied.
 _ESCAPES: tuple[tuple[tuple[str, int, Callable[[str], str]], ...], ...] = (
     (
-        ("HTML", signs.HTML, lambda text: split(text)[0] if _TAG.search(text) else text),
+        ("HTML", signs.HTML, lambda text: split(text).shown if _TAG.search(text) else text),
         ("percent escapes", signs.PERCENT, unquote),
         ("character escapes", signs.CHARACTER, _from_escapes),
     ),

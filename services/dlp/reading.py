@@ -260,8 +260,12 @@ class _Reading:
     def text(self, name: str, subtype: str, text: str, alternative: Alternative) -> None:
         """Add one reading of a text part."""
         if subtype in _PAGES:
-            text, hidden = split(text)
+            text, hidden, seen = split(text)
             self.add(f"{name} markup", hidden, alternative)
+            if seen:
+                group = next(self.alternatives) if alternative is None else 0
+                self.add(f"{name}, as it is seen", seen, (group, 1) if group else alternative)
+                alternative = (group, 0) if group else alternative
         elif subtype in ("calendar", "vcard", "x-vcard", "directory"):
             text = _FOLD.sub("", text)  # RFC 5545 section 3.1: within a word if need be
         elif subtype in ("enriched", "richtext"):  # RFC 1896, RFC 1341

@@ -110,9 +110,11 @@ def read_text(
 
 
 def _split(source: str) -> Iterator[Text]:
-    shown, hidden = markup.split(source)
-    yield Text("", shown)
-    yield Text("markup", hidden)
+    page = markup.split(source)
+    yield Text("", page.shown, rendering=bool(page.seen))
+    if page.seen:
+        yield Text("as it is seen", page.seen, rendering=True)
+    yield Text("markup", page.hidden)
 
 
 def _declared(data: bytes, head: str) -> str:

@@ -66,6 +66,13 @@ def test_html_is_split_into_what_shows_and_its_markup() -> None:
     assert "hidden" in text_of(message, "body markup") and "secret" in text_of(message, "body markup")
 
 
+def test_html_is_also_read_as_it_is_seen() -> None:
+    message = read(b'Content-Type: text/html\n\n<p>fal<i style="display:none">zz</i>con</p>')
+    assert text_of(message, "body").strip() == "falzzcon"
+    assert text_of(message, "body, as it is seen").strip() == "falcon"
+    assert len({passage.alternative for passage in message.passages if passage.name != "body markup"}) == 2
+
+
 def test_lines_that_go_on_are_read_both_ways() -> None:
     head = b"Content-Type: text/plain; format=flowed; DelSp=yes\r\n\r\n"
     message = read(head + b"the fal \r\ncon \r\n  flies\r\n")
