@@ -14,7 +14,7 @@ from functools import partial
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 
 from services.dlp.decoders import rot13
-from services.dlp.digits import FILLING, NONE, Alphabet, runs
+from services.dlp.digits import FILLING, NONE, OTHER, Alphabet, runs
 from services.dlp.files.kinds import SIGNATURES, Family
 from services.dlp.files.types import kind_of
 
@@ -206,9 +206,9 @@ def _in(alphabet: Alphabet) -> _Find:
     return lambda _, codes: alphabet.candidates(codes)
 
 
-def _values(*alphabets: str, filling: str = "=") -> bytes:
-    """For each byte, its value as a digit of one of these alphabets."""
-    values = dict.fromkeys(map(ord, filling), FILLING)
+def _values(*alphabets: str, other: str = "") -> bytes:
+    """For each byte, its value as a digit of one of these alphabets, in whose lines others are passed over."""
+    values = dict.fromkeys(map(ord, other), OTHER) | {ord("="): FILLING}
     for alphabet in alphabets:
         values |= {ord(digit): value for value, digit in enumerate(alphabet)}
     return bytes(values.get(byte, NONE) for byte in range(256))
@@ -231,7 +231,8 @@ def _openings() -> bytes:
 _OPENINGS = _openings()
 _HEX_DIGITS = ("0123456789abcdef", "0123456789ABCDEF")
 _BASE64_DIGITS = tuple(ascii_uppercase + ascii_lowercase + digits + marks for marks in ("+/", "-_"))
-_BASE32_DIGITS = _values(ascii_uppercase + "234567", ascii_lowercase + "234567")
+_WRITTEN = ascii_letters + digits + "+/-_"
+_BASE32_DIGITS = _values(ascii_uppercase + "234567", ascii_lowercase + "234567", other=_WRITTEN)
 _base64_alphabet = partial(
     Alphabet,
     _values(*_BASE64_DIGITS),
@@ -252,12 +253,12 @@ SPACED_HEX = Reader(
     _hex,
     wraps=False,
 )
-# A word of 6 letters makes 12 digits. Other letters in the lines below are passed over.
+# A word of 6 letters makes 12 digits.
 HEX = Reader(
     "hex",
     _in(
         Alphabet(
-            _values(*_HEX_DIGITS, filling="=+/_-" + "".join(set(ascii_letters) - set("xX"))),
+            _values(*_HEX_DIGITS, other="".join(set(_WRITTEN) - set("xX"))),
             _kinds("".join(_HEX_DIGITS)),
             openings=_OPENINGS,
             bits=4,

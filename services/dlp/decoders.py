@@ -29,7 +29,7 @@ _LIKE_CODE = re.compile(
     r"|(?:(?:[0-9A-Fa-f]{2}|[A-Za-z0-9+/]{4})[ :,;-]{1,2}){5}|(?:.[^\w]{1,3}){8}"
 )
 # What follows is shown backwards, to the mark that ends it or the line's end (UAX 9): a sign besides those in ASCII.
-_OVERRIDE, _OVERRIDDEN = "\u202e", 1 << 16
+_OVERRIDE = "\u202e"
 _OVERRIDDEN_RUN = re.compile(r"\u202e([^\u202c\r\n\u2028\u2029]*+)\u202c?")
 _ROT13 = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "NOPQRSTUVWXYZABCDEFGHIJKLMnopqrstuvwxyzabcdefghijklm"
@@ -62,26 +62,35 @@ def closed_up(text: str) -> str:
     return "\n".join(run for run in runs if sum(map(str.isalnum, run)) * 3 > len(run))
 
 
-def unescape(text: str) -> tuple[tuple[str, ...], str]:
-    """Undo the escapes in `text`, one layer of each: the names of those that were there, and the text without.
+def unescape(text: str) -> list[tuple[tuple[str, ...], str]]:
+    """The text without its escapes, one layer of each, and the names of those that were there; nothing, without any.
 
-    Some only if there are no others, so that the text is read before: of ?q=f%61lcon quoted-printable would take =fa.
+    Before it, the text without those that are hardly anything else, where there were others as well: of ?q=f%61lcon
+    quoted-printable would take =fa.
     """
+    names, undone = _undo(text, _ALL)
+    if names:
+        sure = ((), text) if _UNSURE.isdisjoint(names) else _undo(text, _SURE)
+        return [reading for reading in (sure, (names, undone)) if reading[0]]
+    if _OVERRIDE in text and (turned := _from_overridden(text)) != text:
+        return [(("direction override",), turned)]
+    return []
+
+
+def _undo(text: str, escapes: int) -> tuple[tuple[str, ...], str]:
+    """The names of those of these escapes that are in a text, and the text without."""
     names: list[str] = []
     seen = _signs(text)
-    for escapes in _ESCAPES:
-        for name, sign, undo in escapes:
-            if seen & sign and (undone := undo(text)) != text:
-                names.append(name)
-                text = undone
-                seen = _signs(text)
-        if names:
-            break
+    for name, sign, undo in _ESCAPES:
+        if seen & sign & escapes and (undone := undo(text)) != text:
+            names.append(name)
+            text = undone
+            seen = _signs(text)
     return tuple(names), text
 
 
 def _signs(text: str) -> int:
-    return signs.escapes(text.encode("ascii", "replace")) | (_OVERRIDDEN if _OVERRIDE in text else 0)
+    return signs.escapes(text.encode("ascii", "replace"))
 
 
 def _from_shifted(text: str) -> str:
@@ -111,18 +120,15 @@ def _from_overridden(text: str) -> str:
     return _OVERRIDDEN_RUN.sub(lambda run: run[1].replace(_OVERRIDE, "")[::-1], text)
 
 
-# Escapes that are hardly anything else; those that may be, in the order in which they can hold one another; and what is
-# shown otherwise than it is copied.
-_ESCAPES: tuple[tuple[tuple[str, int, Callable[[str], str]], ...], ...] = (
-    (
-        ("HTML", signs.HTML, lambda text: split(text).shown if _TAG.search(text) else text),
-        ("percent escapes", signs.PERCENT, unquote),
-        ("character escapes", signs.CHARACTER, _from_escapes),
-    ),
-    (
-        ("quoted-printable", signs.QUOTED, _from_quoted),
-        ("encoded words", signs.ENCODED_WORD, _from_words),
-        ("UTF-7", signs.UTF7, _from_shifted),
-    ),
-    (("direction override", _OVERRIDDEN, _from_overridden),),
+# In the order in which they can hold one another.
+_ESCAPES: tuple[tuple[str, int, Callable[[str], str]], ...] = (
+    ("HTML", signs.HTML, lambda text: split(text).shown if _TAG.search(text) else text),
+    ("percent escapes", signs.PERCENT, unquote),
+    ("quoted-printable", signs.QUOTED, _from_quoted),
+    ("character escapes", signs.CHARACTER, _from_escapes),
+    ("encoded words", signs.ENCODED_WORD, _from_words),
+    ("UTF-7", signs.UTF7, _from_shifted),
 )
+_SURE = signs.HTML | signs.PERCENT | signs.CHARACTER
+_ALL = _SURE | signs.QUOTED | signs.ENCODED_WORD | signs.UTF7
+_UNSURE = {name for name, sign, _ in _ESCAPES if not sign & _SURE}

@@ -1,18 +1,20 @@
 """Finds the digits in a text (base64, base32, hexadecimal) that could say something: the loops of blocks.py."""
 
+OTHER: int
 FILLING: int
 NONE: int
 
 class Alphabet:
     """An alphabet in which bytes are written, and what blocks in it look like.
 
-    `values`: of each byte the value of this digit, below 2 ** `bits`; 254 of what fills up the last digits of a block;
-    255 of what is no digit. `kinds`: odd for digits that a block may begin with; where all those of a run have another
-    bit besides, it is no block but plain words, or numbers. `openings`: at b0 << 8 | b1, not 0 if a file may begin with
-    the bytes b0 b1. A block has `shortest` digits or more, then up to `filling` that fill it up; without a shortest it
-    is groups with a blank between, of 4, 8, ... 24 digits each but for the last, four groups at least. Its bytes begin
-    at one of the first `shifts` digits, at the first where there are fewer than `aligned`. `turned` are other values
-    that the digits of its first line may have; where there are any, they may also stand in reverse.
+    `values`: of each byte the value of this digit, below 2 ** `bits`; 253 of what is passed over in the lines in which
+    a block goes on; 254 of what fills up its last digits; 255 of what is no digit. `kinds`: odd for digits that a block
+    may begin with; where all those of a run have another bit besides, it is no block but plain words, or numbers.
+    `openings`: at b0 << 8 | b1, not 0 if a file may begin with the bytes b0 b1. A block has `shortest` digits or more,
+    then up to `filling` that fill it up; without a shortest it is groups with a blank between, of 4, 8, ... 24 digits
+    each but for the last, four groups at least. Its bytes begin at one of the first `shifts` digits, at the first where
+    there are fewer than `aligned`. `turned` are other values that the digits of its first line may have; where there
+    are any, they may also stand in reverse.
 
     ValueError: bits beyond 1 to 8, a negative shortest.
     """

@@ -5,8 +5,9 @@ from libc.stdint cimport uint8_t, uint32_t
 
 import numpy as np
 
-# Values of what is no digit: what fills up the last digits of a block, and all else.
+# Values of what is no digit: what may stand in a line of a block, what fills up its last digits, and all else.
 cpdef enum:
+    OTHER = 253
     FILLING = 254
     NONE = 255
 
@@ -135,7 +136,7 @@ cdef class Alphabet:
             line.first = line.last = next_line(text, block.last)
             line.digits = 0
             while line.last < text.shape[0] and self.values[text[line.last]] != NONE:
-                line.digits += self.values[text[line.last]] != FILLING
+                line.digits += self.values[text[line.last]] < OTHER
                 line.last += 1
             if not 0 < line.last - line.first <= width:
                 break
@@ -181,7 +182,7 @@ cdef class Alphabet:
         while made < size:
             value = values[text[at]]
             at += step
-            if value >= FILLING:
+            if value >= OTHER:
                 continue
             pool = pool << self.bits | value
             held += self.bits

@@ -79,19 +79,22 @@ class _Unfolding:
 
     def layer(self, view: str, text: str, depth: int = 0) -> Layer:
         """The layer of a text at this depth, with all within."""
-        again = []
-        names, plain = unescape(text)
-        if names and self.take(plain, depth + 1):
-            again.append(self.layer(_chain(view, *names), plain, depth + 1))
+        again = [*self.unescaped(view, text, depth + 1)]
         read = respell(text)
         for name, other in ((LOOKALIKES, read), (SPACING, closed_up(text)), (SPACING, closed_up(read))):
             if other:
                 of = _chain(view, name)
                 again.append(Layer(of, other, self.blocks(of, other, depth), respelled=True))
-                names, plain = unescape(other)
-                if names and self.take(plain, depth + 1):
-                    again.append(self.layer(_chain(of, *names), plain, depth + 1))
+                again += self.unescaped(of, other, depth + 1)
         return Layer(view, text, self.blocks(view, text, depth), tuple(again))
+
+    def unescaped(self, view: str, text: str, depth: int) -> Iterator[Layer]:
+        """What is read once the escapes in a text are undone; in the last of it, others are looked for."""
+        readings = [(_chain(view, *names), plain) for names, plain in unescape(text) if self.take(plain, depth)]
+        for of, plain in readings[:-1]:
+            yield Layer(of, plain, self.blocks(of, plain, depth))
+        for of, plain in readings[-1:]:
+            yield self.layer(of, plain, depth)
 
     def blocks(self, view: str, text: str, depth: int) -> tuple[tuple[Layer, ...], ...]:
         opened = []

@@ -258,20 +258,21 @@ class _Reading:
                 self.hits.append(Hit("unscannable", "encrypted", name))
 
     def text(self, name: str, subtype: str, text: str, alternative: Alternative) -> None:
-        """Add one reading of a text part."""
+        """Add one reading of a text part, and the text as it is seen where that may be another."""
+        seen = ""
         if subtype in _PAGES:
             text, hidden, seen = split(text)
             self.add(f"{name} markup", hidden, alternative)
-            if seen:
-                group = next(self.alternatives) if alternative is None else 0
-                self.add(f"{name}, as it is seen", seen, (group, 1) if group else alternative)
-                alternative = (group, 0) if group else alternative
         elif subtype in ("calendar", "vcard", "x-vcard", "directory"):
             text = _FOLD.sub("", text)  # RFC 5545 section 3.1: within a word if need be
-        elif subtype in ("enriched", "richtext"):  # RFC 1896, RFC 1341
-            self.add(f"{name} markup", "\n".join(_COMMAND.findall(text)), alternative)
-            text = _COMMAND.sub("", text.replace("<nl>", "\n"))
-        self.add(name, text, alternative)
+        elif subtype in ("enriched", "richtext"):  # RFC 1896, RFC 1341; most readers know neither
+            seen = _COMMAND.sub("", text.replace("<nl>", "\n"))
+        if not seen:
+            self.add(name, text, alternative)
+            return
+        group = next(self.alternatives)
+        self.add(name, text, alternative or (group, 0))
+        self.add(f"{name}, as it is seen", seen, alternative or (group, 1))
 
     def give(self, where: str, index: int, part: Mime, data: bytes, alternative: Alternative, known: bool) -> None:
         """Put a file, or a text with files in it, before the extractor."""

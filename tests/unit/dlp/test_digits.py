@@ -18,8 +18,8 @@ from services.dlp.digits import Alphabet, runs
 # The first line of a block; what of it is no block; what a line below it consists of.
 WRITTEN = {
     "base64": (BASE64, "[A-Za-z0-9+/_-]{8,}+={0,2}+", "[a-z+/_-]*|[0-9-]*", "[A-Za-z0-9+/_=-]+"),
-    "base32": (BASE32, "[A-Z2-7]{12,}+={0,6}+", "", "[A-Za-z2-7=]+"),
-    "small base32": (SMALL32, "[a-z2-7]{16,}+={0,6}+", "", "[A-Za-z2-7=]+"),
+    "base32": (BASE32, "[A-Z2-7]{12,}+={0,6}+", "", "[A-Za-z0-9+/_=-]+"),
+    "small base32": (SMALL32, "[a-z2-7]{16,}+={0,6}+", "", "[A-Za-z0-9+/_=-]+"),
     "hex": (HEX, "[0-9A-Fa-f]{12,}+", "", "[0-9A-WYZa-wyz+/_=-]+"),
 }
 GROUPS = r"(?<![A-Za-z0-9+/])(?:(?:[A-Za-z0-9+/]{4}){1,6}[ \t]){3,}[A-Za-z0-9+/]{1,24}={0,2}+"
@@ -132,6 +132,11 @@ def test_a_block_that_says_something_is_found(block: str) -> None:
     text = SAYING[block]
     assert told(BASE64, text, lambda text: all_blocks(text, "base64"))
     assert (0, len(text)) in places(BASE64, text)
+
+
+def test_a_longer_line_below_is_no_part_of_a_block() -> None:
+    written = base64.b32encode(b"PK\x03\x04" + bytes(range(1, 17))).decode()
+    assert list(read(f"{written}\ncSRyQh8VxwcNeC_ahp9worda8617KBFQGBDST6BWL", [BASE32])) == [("base32", [])]
 
 
 groups = st.lists(

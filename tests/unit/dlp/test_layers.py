@@ -230,3 +230,21 @@ def test_a_credential_in_base64_in_a_whole_mail_is_found() -> None:
     mail = f"Subject: x\r\nContent-Type: text/html\r\n\r\n<p>{b64(f'the key is {TOKEN} now')}</p>\r\n".encode()
     (hit,) = Rules.compile(Lists()).detect(read(mail))
     assert (hit.rule, hit.where) == ("aws-access-key", "body, hidden in base64")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://x.example/?q=op%65ration%20bluebell",
+        "see &lt;p operation=20blue=62ell&gt; and",
+        "&lt;a title='operation blue=\nbell'&gt;",
+        "%253Cb operation=20bluebell%253E",
+        "&lt;b =?utf-8?q?operation=20bluebell?=&gt;",
+        "see &lt;p +AG8AcABlAHIAYQB0AGkAbwBuACAAYgBsAHUAZQBiAGUAbABs- x&gt; here",
+        "\u202e operation=20bluebell",
+        "\u202ellebeulb noitarepo\u202c",
+    ],
+)
+def test_no_escape_that_is_undone_takes_what_another_hides(text: str) -> None:
+    (found,) = MATCHER.search([Passage("body", text)])
+    assert found.count == 1

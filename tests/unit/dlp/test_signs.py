@@ -80,7 +80,7 @@ def test_where_there_is_no_sign_nothing_is_undone(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["=?\ud800", "\ud800=41", "%41\udc80", "\ud800<b>", "\u202e\udfff", "+AGE-\ud800"])
 def test_half_a_character_is_no_error(text: str) -> None:
-    assert unescape(text)[0]
+    assert unescape(text)
 
 
 @pytest.mark.parametrize(
