@@ -51,6 +51,8 @@ _INLINE = frozenset(
         *("tspan", "tt", "u", "var", "wbr"),
     ]
 )
+# A part of a label that stands elsewhere: drawings wrap no lines.
+_PLACED = re.compile(r"\b(?:x|y|dy)\s{0,8}=", re.IGNORECASE)
 # Elements without an end, and so without a text.
 _VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
@@ -97,7 +99,7 @@ def split(source: str) -> Page:
             attributes = source[name_end : end - 1]
             hidden.append(attributes)
             unseen.tag(name, attributes, closes, len(shown))
-            if name not in _INLINE:
+            if name not in _INLINE or (name == "tspan" and _PLACED.search(attributes)):
                 shown.append("\n")
             if name in _RAW_END and not closes:
                 close = _RAW_END[name].search(source, position)

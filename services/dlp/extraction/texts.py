@@ -47,6 +47,8 @@ _INLINE = frozenset(
     ]
 )
 _BREAKS = frozenset(["br", "cr", "tab", "line-break", "s", "ptab"])
+# A part of a label that stands elsewhere: drawings wrap no lines.
+_PLACED = frozenset(["x", "y", "dy"])
 _SYMBOL = frozenset({"sym"})
 # Text that a reader sees nothing of in its place, or sees beside it: it may stand in the middle of a word. (A run may
 # not be seen for its properties.)
@@ -238,7 +240,7 @@ class _Xml:
         self.marks.append((len(self.shown), len(self.seen), self.apart))
         # An element that nobody here knows may begin a line, and may stand in one: the text is read both ways.
         self.apart = self.apart or name not in _INLINE
-        if name in _BREAKS:
+        if name in _BREAKS or (name == "tspan" and not _PLACED.isdisjoint(attributes[::2])):
             self.say("\n")
 
     def end(self, tag: str) -> None:

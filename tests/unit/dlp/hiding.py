@@ -660,6 +660,10 @@ PLACES["html, a file in a link"] = lambda word: (
     "a.html",
     _html(f"<a href='data:application/zip;base64,{base64.b64encode(zipped({'x': word})).decode()}'>x</a>"),
 )
+PLACES["svg, a line of a label"] = lambda word: (
+    "a.svg",
+    f'<svg><text><tspan x="1" dy="0">Project</tspan><tspan x="1" dy="9">{word}</tspan></text></svg>'.encode(),
+)
 PLACES["svg, text"] = lambda word: ("a.svg", f"<svg><text>{word[:3]}<tspan>{word[3:]}</tspan></text></svg>".encode())
 PLACES["svg, a description"] = lambda word: ("a.svg", f"<svg><desc>{word}</desc></svg>".encode())
 PLACES["xhtml, before a list in a list"] = lambda word: (

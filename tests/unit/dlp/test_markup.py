@@ -15,6 +15,7 @@ from services.dlp.markup import split
         ("<p>one</p><p>two</p>", "one two"),
         ("<td>one<td>two", "one two"),
         ("<svg><text>fal<tspan>con</tspan></text></svg>", "falcon"),
+        ('<text><tspan x="9" dy="0">the</tspan><tspan x="9" dy="1.2em">falcon</tspan></text>', "the falcon"),
         ("fal&#99;on &lt;b&gt;", "falcon <b>"),
         ("&#0000000000000102;alcon", "falcon"),
         ("1 < 2 and 2 > 1", "1 < 2 and 2 > 1"),
