@@ -129,7 +129,7 @@ def is_text(data: bytes) -> bool:
     """Whether the bytes are text, in any Unicode form or an 8-bit one: hardly any control in them."""
     codec, mark = _codec(data)
     if codec:
-        text = decode(data[mark:], codec)
+        text = decode(data[mark:], codec).removesuffix("\ufffd")  # one that was cut off within a character
         return sum(1 for _ in _NO_TEXT.finditer(text)) <= _MOST_CONTROLS * len(text)
     return b"\0" not in data[:_LOOK] and _few_controls(data)
 

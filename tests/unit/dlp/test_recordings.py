@@ -96,3 +96,8 @@ def test_bytes_behind_zeros_or_behind_a_text_are_no_text() -> None:
     assert not is_text(b"hello world " * 100_000 + noise)
     assert is_text(b"hello world " * 100_000 + bytes(8000) + b"hello world " * 100_000)
     assert is_text("Grüße, 世界 \u26a1".encode("utf-16-le") * 1000)
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe\x00", b"\xff\xfeh\0i", b"\xfe\xff\0h\0i\0"])
+def test_a_text_that_is_cut_off_within_a_character_is_one(text: bytes) -> None:
+    assert is_text(text)
