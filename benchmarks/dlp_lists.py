@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks.dlp_text import terms
 from secumail.sealing import stream
+from secumail.service import settle
 from services.dlp import bootstrap
 from services.dlp.black_words import Words, words_from_csv
 from services.dlp.inspection import HasFilesError, inspect, texts_alone
@@ -64,6 +65,7 @@ def measure(count: int, sealed: Sealed) -> dict[str, Any]:
 
 async def _measure(count: int, sealed: Sealed) -> dict[str, Any]:
     assert bootstrap.wire  # what a dlp process has loaded is loaded
+    settle()
     mails = _mails()
     rules = await asyncio.to_thread(Rules.compile, Lists())
     filtering = _Filtering(rules, mails)

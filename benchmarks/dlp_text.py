@@ -11,7 +11,6 @@ its own. Times are of the processor, which other work on the machine makes longe
 """
 
 import argparse
-import gc
 import json
 import multiprocessing
 import os
@@ -28,6 +27,7 @@ from typing import Any
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
+from secumail.service import settle
 from services.dlp.detectors import encodings
 from services.dlp.detectors.expressions import database
 from services.dlp.detectors.fingerprints import Index, register
@@ -150,13 +150,6 @@ def brown() -> Index:
     """Fingerprints of 300 documents."""
     paths = sorted(BROWN.glob("c[a-r][0-9][0-9]"))[:300]
     return Index().add(*(register(path.name, [path.read_text("latin-1")]) for path in paths))
-
-
-def settle() -> None:
-    """The garbage collector as a service has it (secumail/service.py)."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 def words_of(files: list[Path]) -> list[str]:

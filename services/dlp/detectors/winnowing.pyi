@@ -1,4 +1,7 @@
-"""The loops of winnowing (fingerprints.py): the hash of every gram, the least of every window, those that are known."""
+"""The loops of winnowing (fingerprints.py): the hash of every gram, the least of every window, those that are known.
+
+No other thread runs meanwhile: texts come in pieces of a million characters, of some milliseconds each.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +11,7 @@ def grams(codes: NDArray[np.uint8] | NDArray[np.uint32], width: int) -> NDArray[
 
     `codes` are the characters, one or four bytes each. The hash is a polynomial modulo 2^64, its bits then mixed
     (SplitMix64); it rolls on from character to character, so its cost is the text's length whatever the width. Takes 8
-    bytes for each character; other threads run meanwhile. ValueError: a width below 1.
+    bytes for each character. ValueError: a width below 1.
     """
 
 def winnow(hashes: NDArray[np.uint64], window: int) -> NDArray[np.uint64]:

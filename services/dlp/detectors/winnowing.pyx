@@ -26,15 +26,14 @@ def grams(const code_t[::1] codes, Py_ssize_t width):
     cdef uint64_t[::1] found = hashes
     cdef uint64_t value = 0, gone = 1  # the factor of the character that falls out of the gram
     cdef Py_ssize_t place
-    with nogil:
-        for place in range(width):
-            gone *= BASE
-        for place in range(codes.shape[0]):
-            value = value * BASE + mixed(codes[place] + BASE)
-            if place >= width:
-                value -= mixed(codes[place - width] + BASE) * gone
-            if place >= width - 1:
-                found[place - width + 1] = mixed(value)
+    for place in range(width):
+        gone *= BASE
+    for place in range(codes.shape[0]):
+        value = value * BASE + mixed(codes[place] + BASE)
+        if place >= width:
+            value -= mixed(codes[place - width] + BASE) * gone
+        if place >= width - 1:
+            found[place - width + 1] = mixed(value)
     return hashes
 
 
@@ -45,20 +44,19 @@ def winnow(const uint64_t[::1] hashes, Py_ssize_t window):
     kept = np.empty(size - width + 1 if size else 0, np.uint64)
     cdef uint64_t[::1] found = kept
     cdef Py_ssize_t count = 0, least = -1, begin, place
-    with nogil:
-        for begin in range(found.shape[0]):
-            if least < begin:  # the least has left the window: the next is anywhere in it
-                least = begin
-                for place in range(begin + 1, begin + width):
-                    if hashes[place] <= hashes[least]:
-                        least = place
-            elif hashes[begin + width - 1] <= hashes[least]:
-                least = begin + width - 1
-            else:
-                continue
-            if count == 0 or found[count - 1] != hashes[least]:
-                found[count] = hashes[least]
-                count += 1
+    for begin in range(found.shape[0]):
+        if least < begin:  # the least has left the window: the next is anywhere in it
+            least = begin
+            for place in range(begin + 1, begin + width):
+                if hashes[place] <= hashes[least]:
+                    least = place
+        elif hashes[begin + width - 1] <= hashes[least]:
+            least = begin + width - 1
+        else:
+            continue
+        if count == 0 or found[count - 1] != hashes[least]:
+            found[count] = hashes[least]
+            count += 1
     return kept[:count]
 
 
@@ -68,12 +66,11 @@ def among(const uint64_t[::1] hashes, const uint64_t[::1] ordered, const uint32_
     known = np.empty(hashes.shape[0], np.uint64)
     cdef uint64_t[::1] found = known
     cdef Py_ssize_t count = 0, bucket, place, other
-    with nogil:
-        for place in range(hashes.shape[0]):
-            bucket = <Py_ssize_t> (hashes[place] >> shift)
-            for other in range(starts[bucket], starts[bucket + 1]):
-                if ordered[other] == hashes[place]:
-                    found[count] = hashes[place]
-                    count += 1
-                    break
+    for place in range(hashes.shape[0]):
+        bucket = <Py_ssize_t> (hashes[place] >> shift)
+        for other in range(starts[bucket], starts[bucket + 1]):
+            if ordered[other] == hashes[place]:
+                found[count] = hashes[place]
+                count += 1
+                break
     return known[:count]
