@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -10,6 +11,8 @@ import httpx
 
 from secumail.installation.home import Home
 
+AWAKE = 120.0
+"""Seconds after which a person logs in again: half of what a session may be idle."""
 PASSWORD = "seven green kettles on a hill"
 
 
@@ -21,6 +24,8 @@ class Person:
     door: httpx.AsyncClient
     account: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    seen: float = 0.0
+    """When this person did something last."""
 
     async def log_in(self, password: str = PASSWORD) -> "Person":
         """A new session."""
@@ -28,14 +33,17 @@ class Person:
         answer.raise_for_status()
         self.account = answer.json()["account"]
         self.headers = {"Authorization": f"Bearer {answer.json()['token']}"}
+        self.seen = time.monotonic()
         return self
 
     async def get(self, path: str, **params: Any) -> httpx.Response:
         """GET."""
+        self.seen = time.monotonic()
         return await self.door.get(path, params=params, headers=self.headers)
 
     async def post(self, path: str, **options: Any) -> httpx.Response:
         """POST."""
+        self.seen = time.monotonic()
         return await self.door.post(path, headers={**self.headers, **options.pop("headers", {})}, **options)
 
     async def send(
@@ -103,10 +111,10 @@ class Office:
 
     async def administrator(self) -> Person:
         """The first administrator, logged in."""
+        given = json.loads((self.home.secrets("auth") / "first_admin.json").read_text())
         if "admin" not in self._people:
-            given = json.loads((self.home.secrets("auth") / "first_admin.json").read_text())
             self._people["admin"] = await Person(given["address"], self.door).log_in(given["password"])
-        return self._people["admin"]
+        return await self._awake(self._people["admin"], given["password"])
 
     async def member(self, name: str, *roles: str) -> Person:
         """A member called `name`, registered when first asked for."""
@@ -120,7 +128,13 @@ class Office:
             )
             assert answer.status_code in (201, 409), answer.text
             self._people[name] = await Person(address, self.door).log_in()
-        return self._people[name]
+        return await self._awake(self._people[name], PASSWORD)
+
+    async def _awake(self, person: Person, password: str) -> Person:
+        """Logged in, though for some minutes no test may have had to do with this person: an idle session ends."""
+        if time.monotonic() - person.seen > AWAKE:
+            await person.log_in(password)
+        return person
 
     async def newcomer(self, *roles: str) -> Person:
         """A member nobody else uses: an empty mailbox."""
