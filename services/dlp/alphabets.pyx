@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=True, wraparound=False, cdivision=True, initializedcheck=False, embedsignature=False, freethreading_compatible=False
+# cython: language_level=3, boundscheck=True, wraparound=False, cdivision=True, initializedcheck=False
 """Spells texts in other alphabets, character by character, and says where in a text words may begin and end."""
 
 import sys

@@ -14,15 +14,15 @@ from functools import partial
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 
 from services.dlp.decoders import rot13
-from services.dlp.digits import FILLING, NONE, OTHER, Alphabet, runs
+from services.dlp.digits import ANY_FILE, FILE, FILLING, NONE, OTHER, SCRAP, SCRAPS, TEXT, Alphabet, runs
 from services.dlp.files.kinds import SIGNATURES, Family
 from services.dlp.files.types import kind_of
 
 SHORTEST = 8
 # Digits from which on a block may stand right behind other letters, be turned around or be in rot13.
 LONG = 16
-# Of a file without a known kind, what is no chance; digits of the shortest packed file.
-MANY_BYTES, SHORTEST_FILE = 4096, 24
+# Of a file without a known kind, what is no chance.
+MANY_BYTES = 4096
 # What begins a file of any kind, if it is no chance; those without are longer than a block of tar.
 _SIGNATURES = (
     b"x",
@@ -30,11 +30,10 @@ _SIGNATURES = (
     b"%PDF-",
     *(mark for offset, mark, _ in SIGNATURES if not offset and len(mark) > 2),
 )
-SHORTEST_UNSIGNED = 512
 _PACKED = frozenset(Family) - {Family.TEXT, Family.UNKNOWN, Family.DATA, Family.PICTURE, Family.MEDIA}
 _TO_BASE64 = str.maketrans("-_", "+/", "= \t")
 _UNPRINTABLE = bytes(b for b in range(32) if b not in b"\t\n\r\f\v") + b"\x7f"
-_RUN = re.compile(rb"[\x20-\x7e]{6,}+")
+_RUN = re.compile(rb"[\x20-\x7e]{%d,}+" % SCRAP)
 _NO_HEX = re.compile(r"0[xX]|[^0-9A-Fa-f]")
 _NUMBER = re.compile(r"[0-9]+")
 _LINE = re.compile(r"[^\s>|]+")
@@ -89,7 +88,7 @@ def read(text: str, readers: "Sequence[Reader]") -> Iterator[tuple[str, list[str
 
 def _readable(data: bytes) -> str | None:
     """`data` as text, if it is one: UTF-8 or UTF-16, nearly all of it printable."""
-    if len(data) < 5:
+    if len(data) < TEXT:
         return None
     if data.count(0) * 3 > len(data):  # UTF-16, as PowerShell writes its commands
         zeros = data[1::2].count(0) >= data[::2].count(0)
@@ -136,7 +135,7 @@ def _ascii85(block: str) -> Iterator[bytes]:
 
 def _is_packed(data: bytes) -> bool:
     """Whether these bytes, which are no text, hold more than a reader of texts can see."""
-    if len(data) < 16 or (len(data) < SHORTEST_UNSIGNED and not data.startswith(_SIGNATURES)):
+    if len(data) < FILE or (len(data) < ANY_FILE and not data.startswith(_SIGNATURES)):
         return False
     if data[0] == 0x78 and (data[0] << 8 | data[1]) % 31 == 0:  # RFC 1950
         try:
@@ -159,11 +158,11 @@ class _Decoded:
 
     def is_packed(self) -> bool:
         """Whether a block that is no text is a file of a kind that has to be opened, or many bytes of no known kind."""
-        return self.size >= SHORTEST_FILE and any(map(_is_packed, self.ways))
+        return self.size >= SCRAPS and any(map(_is_packed, self.ways))
 
     def scraps(self) -> str:
         """What can be read here and there in a block that is no text."""
-        if self.size < SHORTEST_FILE:
+        if self.size < SCRAPS:
             return ""
         return b"\n".join(run for data in self.ways for run in _RUN.findall(data)).decode()
 

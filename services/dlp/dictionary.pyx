@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=True, wraparound=False, cdivision=True, initializedcheck=False, embedsignature=False, freethreading_compatible=False
+# cython: language_level=3, boundscheck=True, wraparound=False, cdivision=True, initializedcheck=False
 """Finds the words of a list in a text by their hashes: a million of them are ready in a moment, in little room.
 
 An automaton would have to be built: seconds in which no other thread runs, and hundreds of megabytes. Here patterns lie

@@ -3,6 +3,14 @@
 OTHER: int
 FILLING: int
 NONE: int
+"""Values of what is no digit: see `Alphabet`."""
+TEXT: int
+FILE: int
+ANY_FILE: int
+SCRAP: int
+"""The shortest in bytes of what is taken for a text, a file, a file whatever its first bytes are, a scrap of text."""
+SCRAPS: int
+"""The shortest block, in digits, that is searched for files and scraps."""
 
 class Alphabet:
     """An alphabet in which bytes are written, and what blocks in it look like.

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=True, wraparound=False, cdivision=True, initializedcheck=False, embedsignature=False, freethreading_compatible=False
+# cython: language_level=3, boundscheck=True, wraparound=False, cdivision=True, initializedcheck=False
 """Finds the digits in a text (base64, base32, hexadecimal) that could say something: the loops of blocks.py."""
 
 from libc.stdint cimport uint8_t, uint32_t
@@ -13,9 +13,15 @@ cpdef enum:
 
 # Candidates that are found at a time; texts so long that other threads run meanwhile.
 cdef Py_ssize_t BATCH = 256, LONG = 1 << 14
-# What blocks.py takes for text, for a file, for a file whatever its first bytes are, for a scrap of text: the shortest
-# of each; and the shortest block that is searched for scraps.
-cdef Py_ssize_t TEXT = 5, FILE = 16, ANY_FILE = 512, SCRAP = 6, SCRAPS = 24
+# The shortest of what blocks.py takes for a text, a file, a file whatever its first bytes are, a scrap of text; and the
+# shortest block that is searched for files and scraps.
+cpdef enum:
+    TEXT = 5
+    FILE = 16
+    ANY_FILE = 512
+    SCRAP = 6
+    SCRAPS = 24
+
 # Groups of digits: as many in each as a multiple of this, but no more than that; so many groups at least.
 cdef Py_ssize_t QUAD = 4, WIDEST = 24, GROUPS = 4
 

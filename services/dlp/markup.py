@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from services.dlp.tag_ends import tag_ends
+from services.dlp.tags import RAW_END
 
 # Elements that stand within a line, even within a word; every other element ends the line it stands in.
 _INLINE = frozenset(
@@ -65,7 +66,6 @@ _UNSEEN = re.compile(
 )
 _NAME = re.compile(r"[\w-]+")
 _SELECTOR = re.compile(r"[.#]?[\w-]+")
-_RAW_END = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}
 _LEADING_ZEROS = re.compile(r"(&#[xX]?)0++(?=[0-9a-fA-F])")
 _ENDLESS_NUMBER = re.compile(r"&#(?:[0-9]{8,}+|[xX][0-9a-fA-F]{8,}+);?")
 
@@ -101,8 +101,8 @@ def split(source: str) -> Page:
             unseen.tag(name, attributes, closes, len(shown))
             if name not in _INLINE or (name == "tspan" and _PLACED.search(attributes)):
                 shown.append("\n")
-            if name in _RAW_END and not closes:
-                close = _RAW_END[name].search(source, position)
+            if name in RAW_END and not closes:
+                close = RAW_END[name].search(source, position)
                 raw_end = close.start() if close else len(source)
                 hidden.append(source[position:raw_end])
                 unseen.style(source[position:raw_end])

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=True, wraparound=False, cdivision=True, initializedcheck=False, embedsignature=False, freethreading_compatible=False
+# cython: language_level=3, boundscheck=True, wraparound=False, cdivision=True, initializedcheck=False
 """Tells which escapes a text may have, and finds what is written one character apart: the loops of decoders.py."""
 
 from libc.stdint cimport uint8_t, uint32_t

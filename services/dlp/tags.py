@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from services.dlp.tag_ends import tag_ends
 
 _ATTRIBUTE = re.compile(r"([^\s=/>\"']++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>\"'][^\s>]*+)))?+")
-_RAW_END = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}
+RAW_END = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}
+"""Where the text of an element ends in which no tag is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ def tags(source: str, names: Container[str] | None = None) -> Iterator[Tag]:
             name = full_name.rpartition(":")[2]
             if names is None or name in names:
                 yield Tag(name, closes, start, end, source[name_end : end - 1])
-            if full_name in _RAW_END and not closes and source[end - 2] != "/":
-                close = _RAW_END[full_name].search(source, end)
+            if full_name in RAW_END and not closes and source[end - 2] != "/":
+                close = RAW_END[full_name].search(source, end)
                 position = close.start() if close else len(source)
         elif source.startswith("<!--", start):
             end = source.find("-->", start + 4)

@@ -63,10 +63,14 @@ def skeleton(folded: str) -> str:
 def bones(folded: str) -> tuple[Codes, Places]:
     """The skeleton of a folded text as code points, and where in the text each comes from."""
     spelt, seats = _SKELETON.seated(folded)
-    if spelt.isascii():
-        return np.frombuffer(spelt, np.uint8), seats
-    points = spelt.decode("utf-8", "surrogatepass").encode("utf-32-le", "surrogatepass")
-    return np.frombuffer(points, np.uint32), seats[_begin(spelt)]
+    return codes(spelt.decode("utf-8", "surrogatepass")), seats if spelt.isascii() else seats[_begin(spelt)]
+
+
+def codes(text: str) -> Codes:
+    """The code points of a text, one byte each if they are ASCII and four if not."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def looks(folded: str) -> Iterator[tuple[str, Places]]:

@@ -21,7 +21,7 @@ from services.dlp.detectors.winnowing import among, grams, winnow
 from services.dlp.findings import Hit
 from services.dlp.layers import Layer
 from services.dlp.message import Passage
-from services.dlp.views import SEAM, Codes, Places, bones, described, skeleton
+from services.dlp.views import SEAM, Codes, Places, bones, codes, described, skeleton
 from services.dlp.words import fold
 
 # Longer grams and shorter windows than usual: 32 letters are a name ("North Atlantic Treaty Organization"), 48 a copy.
@@ -129,7 +129,7 @@ class Index:
             return ()
         layers = [(passage, layer) for passage in passages for layer in passage.unfolded.layer if not layer.respelled]
         # Most mails have nothing: all their texts are looked at together, and apart where there is something.
-        whole = _codes(skeleton("".join(f"{layer.folded}{SEAM}" for _, layer in layers)))
+        whole = codes(skeleton("".join(f"{layer.folded}{SEAM}" for _, layer in layers)))
         if not len(self._shared(_winnowed(whole))):
             return ()
         return tuple(hit for passage, layer in layers for hit in self._find(passage.name, layer))
@@ -204,14 +204,7 @@ def _squash(text: str) -> tuple[Codes, Places | None]:
     """The skeleton of a text, and the places in the text of its letters, which are only known for ASCII."""
     if text.isascii():
         return bones(text.lower().replace("\n", " "))
-    return _codes(skeleton(fold(text))), None
-
-
-def _codes(text: str) -> Codes:
-    """The characters of a text, one byte each if they are ASCII and four if not."""
-    if text.isascii():
-        return np.frombuffer(text.encode(), np.uint8)
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    return codes(skeleton(fold(text))), None
 
 
 def _winnowed(squashed: Codes) -> Hashes:

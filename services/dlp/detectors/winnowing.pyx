@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=True, wraparound=False, cdivision=True, initializedcheck=False, embedsignature=False, freethreading_compatible=False
+# cython: language_level=3, boundscheck=True, wraparound=False, cdivision=True, initializedcheck=False
 """The loops of winnowing (fingerprints.py): the hash of every gram, the least of every window, those that are known."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
