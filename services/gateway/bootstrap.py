@@ -41,6 +41,9 @@ from services.gateway.pickup import Stretching
 from services.gateway.settings import Settings
 
 API = "/api/v1"
+KEEP_ALIVE = 75
+"""Seconds a connection may idle. Longer than clients and proxies keep theirs (60 s are usual): a server that closes
+first cuts off the request that is on its way at that moment."""
 _PLACES = (API, pickup_pages.PLACE, pki.PLACE, openpgp.PLACE)
 
 Scope = MutableMapping[str, Any]
@@ -105,8 +108,8 @@ def wire(settings: Settings) -> Service:
         lifespan="off",
         http="httptools",
         timeout_graceful_shutdown=20,
+        timeout_keep_alive=KEEP_ALIVE,
         server_header=False,
-        h11_max_incomplete_event_size=2**20,
     )
     return service
 

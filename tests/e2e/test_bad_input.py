@@ -287,3 +287,23 @@ async def test_nul_bytes_in_every_text_are_refused_or_kept_never_a_fault(office:
     assert released.json()[0]["done"]
     await ada.settled(kept["id"])
     assert (await opened(ada, kept["id"]))["text"] == "\0\r\n"
+
+
+async def test_a_connection_that_idled_longer_than_clients_keep_theirs_still_answers(office: Office) -> None:
+    """A server that closes as early as its clients do cuts off a request now and then: they wait 5 s (httpx)."""
+    trust = ssl.create_default_context(cafile=str(office.home.ca))
+    reader, writer = await asyncio.open_connection("localhost", office.home.ports.https, ssl=trust)
+
+    async def ask() -> bytes:
+        writer.write(b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
+        return head.split(b"\r\n")[0]
+
+    try:
+        assert await ask() == b"http/1.1 200 ok"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 5.5)
+        assert await ask() == b"http/1.1 200 ok"
+    finally:
+        writer.close()
