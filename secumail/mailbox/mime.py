@@ -1,30 +1,24 @@
 """Taking a raw mail apart for its readers. Any bytes will do: nothing here raises, and all of it is bounded.
 
-The standard library's parser recurses with the nesting, reads some fields in quadratic time, and raises whatever
-it likes on odd charsets and parameters. Here a mail beyond the bounds is not taken apart at all (dlp holds it as
-unreadable), and what can't be decoded as declared is decoded as well as it can be.
+A mail beyond the bounds of `tree` is not taken apart at all (dlp holds it as unreadable), and what can't be decoded
+as declared is decoded as well as it can be.
 """
 
 import email.errors
 import email.header
 import re
 from collections.abc import Iterator
-from email.message import Message
-from email.parser import BytesHeaderParser, BytesParser
-from email.policy import Compat32
+from email.parser import BytesHeaderParser
 from email.utils import getaddresses
-from typing import TypeAlias
 
-Mime: TypeAlias = Message
+from secumail.mailbox import tree
+from secumail.mailbox.tree import ODD, BeyondBoundsError, Mime, children
 
-MAX_DEPTH = 20
-MAX_PARTS = 500
-MAX_MIME_FIELD = 16_384
-MAX_PARAMETERS = 64
 MAX_FIELD = 8_192
 """Characters of a header field that are decoded for display."""
+MAX_HEADER = 2**20
+"""Octets of a header that are looked at."""
 
-_MIME_FIELDS = ("content-type", "content-disposition", "content-transfer-encoding")
 # Codecs that are no character sets: they raise on any text, or take quadratic time.
 _NO_CHARSETS = frozenset({"ascii", "us-ascii", "idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
 _HALF = re.compile(rb"[\xc0-\xff][\x80-\xbf]{0,3}\Z")
@@ -38,67 +32,30 @@ _ODD_LINES = (
 )
 _NOBODY = re.compile(r"[^,;:<>@]*: ?;")
 """A group without members: "undisclosed-recipients:;" (RFC 5322 A.1.3)."""
-_ODD = (LookupError, TypeError, ValueError)
 
 
-class _BeyondBoundsError(Exception):
-    pass
-
-
-class _Policy(Compat32):
-    """Header fields as UTF-8 (RFC 6532) where they are not ASCII; an attached mail written out as it came."""
-
-    def __init__(self) -> None:
-        super().__init__(linesep="\r\n", mangle_from_=False)
-
-    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
-        name, value = super().header_source_parse(sourcelines)
-        long = len(value) > MAX_MIME_FIELD or value.count(";") > MAX_PARAMETERS
-        if long and name.lower() in _MIME_FIELDS:
-            raise _BeyondBoundsError
-        return name, value
+class _Policy(tree.Policy):
+    """Header fields as UTF-8 (RFC 6532) where they are not ASCII."""
 
     def header_fetch_parse(self, name: str, value: str) -> str:
         return value.encode("ascii", "surrogateescape").decode("utf-8", "replace")
 
-    def fold_binary(self, name: str, value: str) -> bytes:
-        return f"{name}: {value}{self.linesep}".encode("ascii", "surrogateescape")
-
-
-class _Part(Message):
-    depth = 0
-    count = 1
-    root: "_Part | None" = None
-
-    def attach(self, payload: Message | str) -> None:
-        if isinstance(payload, _Part):
-            payload.depth = self.depth + 1
-            payload.root = root = self.root or self
-            # A delivery report names each recipient in a block of its own, which the parser takes for a part.
-            root.count += self.get_content_type() != "message/delivery-status"
-            if payload.depth > MAX_DEPTH or root.count > MAX_PARTS:
-                raise _BeyondBoundsError
-        super().attach(payload)
-
-
-_POLICY = _Policy()
-
 
 def parse(raw: bytes) -> Mime | None:
-    """The mail as a tree of parts; None where it is nested more than 20 deep, has more than 500 parts, or a field
-    that describes a part is out of proportion."""
+    """The mail as a tree of parts; None where it is beyond the bounds of `tree`."""
     try:
-        return BytesParser(_Part, policy=_POLICY).parsebytes(raw)
-    except (_BeyondBoundsError, RecursionError, *_ODD):
+        return tree.parse(raw, _Policy())
+    except (BeyondBoundsError, RecursionError, *ODD):
         return None
 
 
 def header(raw: bytes) -> Mime:
-    """The mail's header alone."""
+    """The mail's header alone, from its first MAX_HEADER octets."""
+    head = raw[:MAX_HEADER]
     try:
-        return BytesHeaderParser(policy=_POLICY).parsebytes(raw)
-    except _BeyondBoundsError:
-        return BytesHeaderParser().parsebytes(raw)
+        return BytesHeaderParser(policy=_Policy()).parsebytes(head)
+    except BeyondBoundsError:
+        return BytesHeaderParser().parsebytes(head)
 
 
 def has_odd_lines(message: Mime) -> bool:
@@ -109,7 +66,7 @@ def has_odd_lines(message: Mime) -> bool:
 def leaves(part: Mime) -> Iterator[Mime]:
     """The parts a reader sees, in order. An attached mail is one of them, whatever is in it."""
     if part.get_content_maintype() == "multipart" and part.is_multipart():
-        for child in _children(part):
+        for child in children(part):
             yield from leaves(child)
     else:
         yield part
@@ -118,10 +75,10 @@ def leaves(part: Mime) -> Iterator[Mime]:
 def data(part: Mime) -> bytes:
     """A leaf's content: decoded from its transfer encoding, an attached mail as it came."""
     if part.is_multipart():
-        return b"".join(child.as_bytes() for child in _children(part))
+        return b"".join(child.as_bytes() for child in children(part))
     try:
         payload = part.get_payload(decode=True)
-    except _ODD:
+    except ODD:
         return b""
     return payload if isinstance(payload, bytes) else b""
 
@@ -130,7 +87,7 @@ def text(part: Mime, most: int) -> str:
     """A text part's text, from its first `most` bytes."""
     try:
         charset = part.get_content_charset("")
-    except _ODD:
+    except ODD:
         charset = ""
     whole = data(part)
     return decode(whole if len(whole) <= most else _HALF.sub(b"", whole[:most]), charset)
@@ -145,7 +102,7 @@ def decode(raw: bytes, charset: str) -> str:
         try:
             # Some codecs (UTF-7) make lone surrogates of rubbish, which no answer could carry.
             return raw.decode(name, errors).encode("utf-8", "replace").decode("utf-8")
-        except _ODD:
+        except ODD:
             continue
     return raw.decode("latin-1")
 
@@ -154,7 +111,7 @@ def file_name(part: Mime) -> str | None:
     """The name a part gives itself; None where it gives none, empty where that is malformed."""
     try:
         name = part.get_filename()
-    except _ODD:
+    except ODD:
         return ""
     return None if name is None else decoded(name)
 
@@ -179,7 +136,7 @@ def decoded(value: object) -> str:
     if "=?" in given:
         try:
             shown = str(email.header.make_header(email.header.decode_header(given)))
-        except (*_ODD, email.errors.MessageError):
+        except (*ODD, email.errors.MessageError):
             shown = given
     return " ".join(shown.encode("utf-8", "replace").decode("utf-8").split())
 
@@ -203,8 +160,3 @@ def _addresses(value: str) -> list[str]:
         return [value]
     # Newer patch releases of Python answer one empty address for a field that two readers may read differently.
     return found if all(found) else [value]
-
-
-def _children(part: Mime) -> list[Mime]:
-    payload = part.get_payload()
-    return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []

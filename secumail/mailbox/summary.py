@@ -4,7 +4,7 @@ from typing import Any
 
 from secumail.mailbox import mime
 from secumail.mailbox.entry import Meta
-from secumail.mailbox.mime import Mime
+from secumail.mailbox.tree import Mime
 
 PREVIEW = 160
 _TEXT = 4096

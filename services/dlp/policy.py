@@ -21,6 +21,7 @@ from itertools import chain, islice
 from typing import Literal
 
 from secumail.contracts.events import MOST_TAKEN_OUT
+from secumail.mailbox.tree import MAX_DEPTH, MAX_FIELDS, MAX_PARTS
 from services.dlp import rules as ordered
 from services.dlp.attachments import known_bad
 from services.dlp.black_words import Scope, Words
@@ -33,7 +34,6 @@ from services.dlp.findings import Hit
 from services.dlp.listed import Listed
 from services.dlp.lists import Lists, read_fingerprints
 from services.dlp.message import Message, Unreadable
-from services.dlp.reading import MAX_DEPTH, MAX_HEADERS, MAX_PARTS
 from services.dlp.rules import UNTIMED, Applied, Circumstances, Class, Recipients
 from services.dlp.sentences import ACCEPTED, ASKED, ENCRYPTED, NOTICE, REFUSED, STRIPPED, WARNING
 from services.dlp.terms import Matcher
@@ -95,7 +95,7 @@ _CLASSES: tuple[Class, ...] = ("inside", "partner", "outside")
 _UNREADABLE: dict[Unreadable, str] = {
     Unreadable.TOO_DEEP: f"Its parts are nested more than {MAX_DEPTH} deep.",
     Unreadable.TOO_MANY_PARTS: f"It has more than {MAX_PARTS} parts.",
-    Unreadable.TOO_MANY_HEADERS: f"It has more than {MAX_HEADERS} header lines.",
+    Unreadable.TOO_MANY_HEADERS: f"It has more than {MAX_FIELDS} header lines.",
     Unreadable.AMBIGUOUS_HEADER: "A part declares its type, name or encoding twice, so that two mail programs"
     " may show different texts.",
     Unreadable.UNKNOWN_ENCODING: "A part is in an unknown transfer encoding.",

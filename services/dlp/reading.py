@@ -13,11 +13,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from email.errors import MissingHeaderBodySeparatorDefect
-from email.message import Message as Mime
-from email.parser import BytesParser
-from email.policy import Compat32
 from itertools import count
 
+from secumail.mailbox.tree import MIME_FIELDS, ODD, BeyondBoundsError, Mime, Policy, children, parse
 from services.dlp.attachments import Attachment
 from services.dlp.charsets import decode, header_text, readings
 from services.dlp.findings import Hit
@@ -27,16 +25,9 @@ from services.dlp.markup import split
 from services.dlp.message import Alternative, Chunks, Extract, File, Found, Message, Passage, Unreadable
 from services.dlp.sealed import is_sealed, is_written_out
 
-MAX_DEPTH = 20
-MAX_PARTS = 500
-MAX_HEADERS = 5000
-# The standard library reads MIME parameters in time (length x semicolons): both are bounded.
-MAX_MIME_HEADER = 16384
-MAX_MIME_PARAMETERS = 64
 MAX_NAME = 255
 
 _PAGES = ("html", "xml", "xhtml")
-_MIME_HEADERS = ("content-type", "content-transfer-encoding", "content-disposition")
 _PEOPLE = ("from", "to", "cc", "bcc", "reply-to", "sender", "disposition-notification-to")
 _TRACE = ("message-id", "references", "in-reply-to", "received", "date", "return-path", "authentication-results")
 _TRACES = ("dkim-", "domainkey-", "arc-", "resent-", "received-", "x-received")
@@ -72,11 +63,13 @@ def read(raw: bytes, extract: Extract = unread, beside: Sequence[Passage | File]
     """Read `raw`, a whole mail in any state of repair, and what goes `beside` it. The caller bounds its size; the
     rest is bounded here."""
     try:
-        mail = BytesParser(_Part, policy=_Policy()).parsebytes(raw)
+        mail = parse(raw, Policy())
         reading = _Reading()
         subject = reading.read_mail(mail, within="", alternative=None)
     except _RefusedError as refused:
         return Message(unreadable=refused.reason)
+    except BeyondBoundsError as beyond:
+        return Message(unreadable=Unreadable(beyond.bound))
     except Exception:
         # The standard library's parser raises TypeError, ValueError and others on rubbish, and documents
         # none. Whatever it is, the mail was not read, and a mail that was not read is held.
@@ -96,53 +89,6 @@ def read(raw: bytes, extract: Extract = unread, beside: Sequence[Passage | File]
         dangers=tuple(hit for hit in hits if hit.detector != "unscannable"),
         chunks=tuple(reading.chunks),
     )
-
-
-class _Policy(Compat32):
-    """The parser's policy for one mail: it counts headers, and leaves them raw.
-
-    The stock policy turns 8-bit bytes into question marks, and black words with them.
-    """
-
-    _headers: Iterator[int]
-
-    def __init__(self) -> None:
-        super().__init__(linesep="\r\n", mangle_from_=False)
-        object.__setattr__(self, "_headers", count(1))  # policies are immutable but for this
-
-    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
-        if next(self._headers) > MAX_HEADERS:
-            raise _RefusedError(Unreadable.TOO_MANY_HEADERS)
-        name, value = super().header_source_parse(sourcelines)
-        too_long = len(value) > MAX_MIME_HEADER or value.count(";") > MAX_MIME_PARAMETERS
-        if too_long and name.lower() in _MIME_HEADERS:
-            raise _RefusedError(Unreadable.DAMAGED)
-        return name, value
-
-    def header_fetch_parse(self, name: str, value: str) -> str:
-        return value
-
-    def fold_binary(self, name: str, value: str) -> bytes:
-        return f"{name}: {value}{self.linesep}".encode("ascii", "surrogateescape")
-
-
-class _Part(Mime):
-    """A MIME part that refuses to nest or multiply past the limits while it is being parsed, not after."""
-
-    depth = 0
-    parts = 1
-    root: "_Part | None" = None
-
-    def attach(self, payload: Mime | str) -> None:
-        if isinstance(payload, _Part):
-            payload.depth = self.depth + 1
-            payload.root = root = self.root or self
-            root.parts += 1
-            if payload.depth > MAX_DEPTH:
-                raise _RefusedError(Unreadable.TOO_DEEP)
-            if root.parts > MAX_PARTS:
-                raise _RefusedError(Unreadable.TOO_MANY_PARTS)
-        super().attach(payload)
 
 
 class _Reading:
@@ -171,9 +117,9 @@ class _Reading:
         if isinstance(first, str) and _SPACED_FIELD.match(first):
             # A blank before the colon ends the header for the standard library, and for others it does not.
             raise _RefusedError(Unreadable.AMBIGUOUS_HEADER)
-        if any(headers.count(header) > 1 for header in _MIME_HEADERS):
+        if any(headers.count(header) > 1 for header in MIME_FIELDS):
             raise _RefusedError(Unreadable.AMBIGUOUS_HEADER)
-        for header in _MIME_HEADERS:
+        for header in MIME_FIELDS:
             parameters = [one[1].lower() for one in _PARAMETER.finditer(part.get(header, ""))]
             if len(parameters) != len(set(parameters)):
                 raise _RefusedError(Unreadable.AMBIGUOUS_HEADER)
@@ -207,7 +153,7 @@ class _Reading:
             raise _RefusedError(Unreadable.BROKEN_MULTIPART)
         opens = alternative is None and part.get_content_subtype() == "alternative"
         group = next(self.alternatives) if opens else 0
-        for branch, child in enumerate(_children(part)):
+        for branch, child in enumerate(children(part)):
             self.read_part(child, name, (group, branch) if opens else alternative)
         # No mail reader shows what stands before the first part or after the last, but anyone can look there.
         self.add(f"{name} preamble", _raw_text(part.preamble), alternative)
@@ -215,13 +161,13 @@ class _Reading:
 
     def read_message(self, part: Mime, alternative: Alternative) -> None:
         """An attached mail or report: an attachment by its bytes (lines end in CRLF), and read through."""
-        children = _children(part)
-        if not children:
+        mails = children(part)
+        if not mails:
             raise _RefusedError(Unreadable.BROKEN_MULTIPART)
-        data = b"".join(child.as_bytes() for child in children)
+        data = b"".join(child.as_bytes() for child in mails)
         attachment = self.attach(part, data, alternative)
         if part.get_content_subtype() in ("rfc822", "global", "news"):
-            for child in children:
+            for child in mails:
                 self.read_mail(child, f"{attachment}: ", alternative)
         else:
             self.add(attachment, decode(data), alternative)
@@ -334,11 +280,6 @@ def _unpadded(piece: str) -> bytes:
     return binascii.a2b_base64(letters[: len(letters) - (len(letters) % 4 == 1)] + "==")
 
 
-def _children(part: Mime) -> list[Mime]:
-    payload = part.get_payload()
-    return [child for child in payload if isinstance(child, Mime)] if isinstance(payload, list) else []
-
-
 def _raw_text(text: str | None) -> str:
     return decode((text or "").encode("ascii", "surrogateescape"))
 
@@ -366,5 +307,5 @@ def _lenient(parameter: Callable[[], str | None]) -> str:
     """A MIME parameter, or "" if it is malformed: the stdlib raises on odd continuations (RFC 2231)."""
     try:
         return parameter() or ""
-    except (LookupError, TypeError, ValueError):
+    except ODD:
         return ""

@@ -14,8 +14,9 @@ from uuid import UUID
 from secumail.directory import domain_of, normal
 from secumail.errors import Refused
 from secumail.mailbox.entry import Meta
-from secumail.mailbox.mime import Mime, addresses, has_odd_lines, header, parse
+from secumail.mailbox.mime import MAX_HEADER, addresses, has_odd_lines, header, parse
 from secumail.mailbox.summary import summary
+from secumail.mailbox.tree import Mime
 
 # A lone CR too: some readers take it for a line end, and would see fields that others do not.
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -41,13 +42,19 @@ class Taken:
 def take(given: bytes, sender: str, explicit: Sequence[str], max_recipients: int, now: datetime, mail: UUID) -> Taken:
     """The mail as it goes on. `explicit` recipients (the SMTP way) go before those in To, Cc and Bcc.
 
-    Refused: no header, a line in it that is no field, From is not the sender, no recipient, too many, one malformed.
+    Refused: no header, one too large, a line in it that is no field, From is not the sender, no recipient, too many,
+    one malformed.
     """
     own = _LINE_END.sub(b"\r\n", given)
     if mbox_line := _MBOX_LINE.match(own):
         own = own[mbox_line.end() :]
     end = _END_OF_HEADER.search(own)
     head = own[: end.start() + 2] if end is not None else own
+    if len(head) > MAX_HEADER:
+        raise Refused(
+            "header-too-large", f"The header is larger than {MAX_HEADER // 2**20} MB.",
+            "Name the recipients with ?to= and leave fields out that nobody reads.", 413,
+        )  # fmt: skip
     whole = parse(own)
     message = whole if whole is not None else header(own)
     if not message.keys():

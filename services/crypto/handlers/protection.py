@@ -1,16 +1,15 @@
 """crypto's step, mail.filtered -> mail.encrypted: choose forms, sign, encrypt where wished, seal to mailboxes."""
 
-import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from cryptography import x509
 
+from secumail.apart import apart
 from secumail.contracts.events import MailEncrypted, MailFiltered
 from secumail.directory import Directory, normal
 from secumail.errors import Permanent, Transient
@@ -32,16 +31,12 @@ from services.crypto.rate import Rate
 from services.crypto.resolving import resolve
 from services.crypto.smime.signing import sign
 
-_LARGE = 256 * 1024
 _ENCRYPTED = "-encrypted"
 """What a claim's word ends in where the mail may leave encrypted only: dlp's pass, or a reviewer's release."""
 _WITHOUT = "-without:"
 """What follows on a claim's word where attachments are to be taken out first: after it their digest."""
 _AUTHORS = {"submission": "gateway", "reply": "gateway", "bounce": "delivery"}
 """Which service vouches for who wrote a mail of this origin."""
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Protection:
@@ -89,7 +84,7 @@ class Protection:
             return await self._split(record, event, keys, made)
         raw = record.unseal("mime", sealed[1], keys.content)
         if event.without:
-            raw = await _apart(len(raw), without, raw, event.without)
+            raw = await apart(len(raw), without, raw, event.without)
         protected = await self._made(record, envelope, raw, *made[0])
         if envelope.conceal:
             return await self._for_stego(record, envelope, keys, recipients, protected)
@@ -174,14 +169,14 @@ class Protection:
             return raw
         if record.origin != "submission":
             signer = await self._custody.signer(None, f"postmaster@{self._domains[0]}")
-            return await _apart(len(raw), sign, raw, signer.key, signer.certificate, self._chain)
+            return await apart(len(raw), sign, raw, signer.key, signer.certificate, self._chain)
         if not self._rate.take(record.account, time.monotonic()):
             raise Transient("signing-rate")  # tried again in a while: a burst is put off, not lost
         if form is Form.SIGNED:
             signer = await self._custody.signer(record.account, envelope.sender)
-            return await _apart(len(raw), sign, raw, signer.key, signer.certificate, self._chain)
+            return await apart(len(raw), sign, raw, signer.key, signer.certificate, self._chain)
         recipients, by = await self._readers(form, [*(envelope.recipients[r.index] for r in members), envelope.sender])
-        return await _apart(len(raw), protect, raw, form, recipients, by, datetime.now(UTC))
+        return await apart(len(raw), protect, raw, form, recipients, by, datetime.now(UTC))
 
     async def _readers(self, form: Form, addresses: Sequence[str]) -> tuple[Recipients, Signer]:
         """What to encrypt to, and who signs: the last of the addresses, who is to read it too."""
@@ -260,8 +255,3 @@ def _uuid(text: str) -> UUID:
         return UUID(text)
     except ValueError as error:
         raise Permanent("claim-malformed") from error
-
-
-async def _apart(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """A large mail must not keep the others (and the broker's heartbeat) waiting."""
-    return await asyncio.to_thread(work, *args, **kwargs) if size > _LARGE else work(*args, **kwargs)

@@ -12,6 +12,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
+from secumail.apart import apart
 from secumail.contracts.commands.dlp import (
     ChangedReply,
     ChangeLists,
@@ -38,7 +39,6 @@ router = APIRouter()
 
 MOST = 256 * 2**20
 """Bytes of lists in an answer of dlp, unpacked."""
-_LARGE = 256 * 1024
 _TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 _WORDS: dict[str, Any] = {"requestBody": {"required": True, "content": {"text/csv": _TEXT, "text/plain": _TEXT}}}
 _FORMS: Mapping[str, WordsForm] = {"text/csv": "csv", "text/plain": "text"}
@@ -190,10 +190,7 @@ async def scan(
             "Send less, or share the file another way.", 413,
         )  # fmt: skip
     now, mail, most = datetime.now(UTC), uuid4(), door.settings.max_recipients
-    if len(raw) > _LARGE:
-        taken = await asyncio.to_thread(take, raw, session.address, to or (), most, now, mail)
-    else:
-        taken = take(raw, session.address, to or (), most, now, mail)
+    taken = await apart(len(raw), take, raw, session.address, to or (), most, now, mail)
     command = Scan(
         mail=base64.b64encode(taken.raw).decode(), sender=session.address, recipients=tuple(taken.recipients)
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
+from secumail.apart import apart
 from secumail.contracts.commands.crypto import AuthorityReply, GetAuthority
 from secumail.contracts.commands.stego import Revealed, RevealPictures
 from secumail.errors import Refused
@@ -116,7 +117,8 @@ async def original_mail(door: Behind, session: Asking, id: UUID) -> Response:
 async def get_attachment(door: Behind, session: Asking, id: UUID, number: int) -> Response:
     """One attachment."""
     _, _, raw = await opened(door, session, id)
-    return attachment(view((await content(door, session, raw)).raw), number)
+    inside = await content(door, session, raw)
+    return attachment(await apart(len(inside.raw), view, inside.raw), number)
 
 
 @router.post("/messages/{id}/reveal", operation_id="revealMail")
@@ -126,7 +128,8 @@ async def reveal_mail(door: Behind, session: Asking, id: UUID) -> Mail:
     key = meta.extra.get("stego")
     if key is None:
         raise Refused("nothing-hidden", "No picture of this mail hides anything for you.", "Nothing to do.", 404)
-    pictures = [a.data for a in view(raw).attachments if a.media_type in ("image/png", "image/jpeg")]
+    seen = await apart(len(raw), view, raw)
+    pictures = [a.data for a in seen.attachments if a.media_type in ("image/png", "image/jpeg")]
     images = tuple(base64.b64encode(picture).decode() for picture in pictures)
     revealed = await door.ask(RevealPictures(images=images, key=key), Revealed)
     return await shown(door, session, entry, meta, base64.b64decode(revealed.payload), hidden=False)

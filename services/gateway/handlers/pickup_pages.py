@@ -1,6 +1,5 @@
 """The page behind a pickup's link, for people: /pickup/{token}. No script, no account, a cookie of ten minutes."""
 
-import asyncio
 import re
 import secrets
 from collections.abc import Callable, Coroutine
@@ -13,6 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.datastructures import UploadFile
 
+from secumail.apart import apart
 from secumail.errors import Refused, Transient
 from secumail.mailbox.summary import summarise
 from secumail.multipart_signed import split
@@ -101,7 +101,7 @@ async def fetch_attachment(door: Behind, request: Request, token: str, number: i
     visiting = await _visiting(door, request, await known(door, token))
     if visiting is None:
         return _to(token)
-    return attachment(await asyncio.to_thread(lambda: view(split(visiting.raw)[0])), number)
+    return attachment(await apart(len(visiting.raw), lambda: view(split(visiting.raw)[0])), number)
 
 
 @pages.get(f"{PLACE}{{token}}/mail.eml")

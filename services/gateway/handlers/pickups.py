@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, status
 from pydantic import BaseModel, ConfigDict, Field
 
+from secumail.apart import apart
 from secumail.contracts.commands.crypto import SignatureVerdict
 from secumail.directory import domain_of
 from secumail.errors import Refused
@@ -27,8 +28,6 @@ from services.gateway.reading import View, view
 from services.gateway.sessions import Session
 
 router = APIRouter()
-
-_LARGE = 256 * 1024
 
 
 class PickupRow(BaseModel):
@@ -243,7 +242,7 @@ async def carried(door: Door, one: Pickup, inside: Inside) -> Admitted:
 async def look(door: Door, raw: bytes) -> tuple[View, SignatureVerdict]:
     """What a filed mail says, and what its signature is worth."""
     payload, signature = split(raw)
-    seen = await asyncio.to_thread(view, payload) if len(payload) > _LARGE else view(payload)
+    seen = await apart(len(payload), view, payload)
     return seen, await verdict(door, payload, signature)
 
 

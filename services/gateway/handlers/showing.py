@@ -1,6 +1,5 @@
 """A mail as it is shown: taken out of the protection it came in, judged, taken apart."""
 
-import asyncio
 import base64
 import hashlib
 import re
@@ -12,6 +11,7 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import BaseModel
 
+from secumail.apart import apart
 from secumail.contracts.commands.crypto import SignatureVerdict, VerifySignature
 from secumail.contracts.commands.protection import Layer, OpenedMail, OpenMail
 from secumail.directory import domain_of
@@ -23,7 +23,6 @@ from services.gateway.handlers.door import Door
 from services.gateway.reading import View, is_protected, view
 from services.gateway.sessions import Session
 
-_LARGE = 256 * 1024
 _MIME_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\Z")
 
 
@@ -98,7 +97,7 @@ async def content(door: Door, session: Session, raw: bytes) -> Content:
 async def shown(door: Door, session: Session, entry: Entry, meta: Meta, raw: bytes, hidden: bool | None = None) -> Mail:
     """A decrypted mail as it is shown."""
     inside = await content(door, session, raw)
-    seen = await asyncio.to_thread(view, inside.raw) if len(inside.raw) > _LARGE else view(inside.raw)
+    seen = await apart(len(inside.raw), view, inside.raw)
     return Mail(
         id=entry.id,
         mail=entry.mail,

@@ -1,6 +1,5 @@
 """Sending: /messages (POST), and what became of it: /submissions."""
 
-import asyncio
 import re
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from fastapi import APIRouter, Header, Query, Request, Response, status
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 
+from secumail.apart import apart
 from secumail.errors import Refused
 from secumail.mailbox import entry as mailbox
 from secumail.mailbox.entry import Entry, Meta, entry_id
@@ -162,10 +162,8 @@ async def send(
     # The id follows from the key alone: needed before the mail is complete, for its Message-ID.
     mail = NewMail(key, "submission", session.account, Envelope("", ()), b"").id
     now = datetime.now(UTC)
-    if len(raw) > 256 * 1024:
-        taken = await asyncio.to_thread(take, raw, session.address, to or (), door.settings.max_recipients, now, mail)
-    else:
-        taken = take(raw, session.address, to or (), door.settings.max_recipients, now, mail)
+    most = door.settings.max_recipients
+    taken = await apart(len(raw), take, raw, session.address, to or (), most, now, mail)
     invited = await pickups.invite(door, session, mail, taken.recipients, given.pickups, now)
     envelope = Envelope(
         session.address, taken.recipients, taken.summary.__dict__, form=form, why=given.why,

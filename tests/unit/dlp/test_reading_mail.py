@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from secumail.mailbox.tree import MAX_DEPTH, MAX_PARTS
 from services.dlp.message import Message, Unreadable
-from services.dlp.reading import MAX_DEPTH, MAX_PARTS, read
+from services.dlp.reading import read
 
 PDF = b"%PDF-1.7 quarterly numbers"
 

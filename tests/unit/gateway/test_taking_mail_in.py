@@ -128,6 +128,7 @@ def test_recipients_are_named_once_in_the_order_of_the_mail() -> None:
         (b"\r\nTo: bob@x.example", (), "not-a-mail"),
         (b"Subject: x\r\n\r\n", (), "no-recipients"),
         (b"Subject: x\r\n\r\nTo: bob@x.example\r\n", (), "no-recipients"),
+        (TO + b"X: y\r\n" * 200_000 + b"\r\n", (), "header-too-large"),
         (TO + b"no field\r\n\r\n", (), "header-malformed"),
         (TO + b"Bcc : eve@x.example\r\n\r\n", (), "header-malformed"),
         (TO + b"\r\n", ("",), "recipient-malformed"),

@@ -7,8 +7,8 @@ from email.policy import SMTP, default
 
 import pytest
 
-from secumail.mailbox.mime import MAX_DEPTH
 from secumail.mailbox.taken_out import NOTE, digest, without
+from secumail.mailbox.tree import MAX_DEPTH
 
 PLAN, MENU = b"the secret plan" * 9, b"the canteen's menu"
 

@@ -1,0 +1,110 @@
+"""A raw mail as a tree of MIME parts (RFC 2045), by the standard library's parser and within bounds.
+
+That parser recurses with the nesting, keeps an object of a kilobyte for a part of two bytes, and reads the parameters
+of a field in time (length x semicolons). Here a mail beyond the bounds is refused while it is being parsed, not after.
+"""
+
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import Compat32
+from enum import StrEnum
+from typing import TypeAlias
+
+Mime: TypeAlias = Message
+
+MAX_DEPTH = 20
+MAX_PARTS = 500
+MAX_FIELDS = 5000
+"""Header fields of all parts together."""
+MAX_MIME_FIELD = 16_384
+MAX_PARAMETERS = 64
+
+MIME_FIELDS = ("content-type", "content-disposition", "content-transfer-encoding")
+ODD = (LookupError, TypeError, ValueError)
+"""What the standard library raises on odd charsets and parameters."""
+
+
+class Bound(StrEnum):
+    """What a mail has too much of."""
+
+    DEPTH = "too-deep"
+    PARTS = "too-many-parts"
+    FIELDS = "too-many-headers"
+    PARAMETERS = "damaged"
+    """A field that describes a part is out of proportion."""
+
+
+class BeyondBoundsError(Exception):
+    """The mail was not taken apart."""
+
+    def __init__(self, bound: Bound) -> None:
+        super().__init__(bound)
+        self.bound = bound
+
+
+class Policy(Compat32):
+    """The parser's policy for one mail: it counts, leaves header values raw, and writes an attached mail as it came.
+
+    The stock policy turns 8-bit bytes into question marks.
+    """
+
+    _parts: int
+    _fields: int
+
+    def __init__(self) -> None:
+        super().__init__(linesep="\r\n", mangle_from_=False)
+        self._set(1, 0)
+
+    def _set(self, parts: int, fields: int) -> None:
+        object.__setattr__(self, "_parts", parts)  # policies are immutable but for this
+        object.__setattr__(self, "_fields", fields)
+
+    def count(self, parts: int = 0, fields: int = 0) -> None:
+        """Raises BeyondBoundsError."""
+        self._set(self._parts + parts, self._fields + fields)
+        if self._parts > MAX_PARTS:
+            raise BeyondBoundsError(Bound.PARTS)
+        if self._fields > MAX_FIELDS:
+            raise BeyondBoundsError(Bound.FIELDS)
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        self.count(fields=1)
+        name, value = super().header_source_parse(sourcelines)
+        too_long = len(value) > MAX_MIME_FIELD or value.count(";") > MAX_PARAMETERS
+        if too_long and name.lower() in MIME_FIELDS:
+            raise BeyondBoundsError(Bound.PARAMETERS)
+        return name, value
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        return value
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return f"{name}: {value}{self.linesep}".encode("ascii", "surrogateescape")
+
+
+class _Part(Message):
+    depth = 0
+
+    def attach(self, payload: Message | str) -> None:
+        if isinstance(payload, _Part) and isinstance(self.policy, Policy):
+            payload.depth = self.depth + 1
+            if payload.depth > MAX_DEPTH:
+                raise BeyondBoundsError(Bound.DEPTH)
+            # A delivery report names each recipient in a block of fields, which the parser takes for a part.
+            block = self.get_content_type() == "message/delivery-status"
+            self.policy.count(parts=not block, fields=block)
+        super().attach(payload)
+
+
+def parse(raw: bytes, policy: Policy) -> Mime:
+    """The mail's tree. `policy` is new for each mail.
+
+    Raises BeyondBoundsError, and of ODD and others what the standard library raises on rubbish: it documents none.
+    """
+    return BytesParser(_Part, policy=policy).parsebytes(raw)
+
+
+def children(part: Mime) -> list[Mime]:
+    """The parts right in a part."""
+    payload = part.get_payload()
+    return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
