@@ -11,9 +11,9 @@ RUN python -m venv --without-pip /opt/secumail \
     && pip --python /opt/secumail/bin/python install --no-cache-dir --no-deps --only-binary :all: --require-hashes \
         --requirement "/requirements/${SERVICE}.txt" \
     && python -m compileall -q /opt/secumail/lib
-# The few modules that are compiled to machine code (docs/decisions/0052) are so here; their source stays behind.
+# The few modules that are compiled to machine code (docs/decisions/0052, 0053) are so here; their source stays behind.
 # hadolint ignore=DL3008
-RUN if [ "${SERVICE}" = dlp ]; then \
+RUN if [ "${SERVICE}" = dlp ] || [ "${SERVICE}" = stego ]; then \
         apt-get update \
         && apt-get install --yes --no-install-recommends gcc libc6-dev \
         && pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes \

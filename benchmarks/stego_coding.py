@@ -28,18 +28,13 @@ from PIL import Image
 
 from services.stego import coding, covers
 from services.stego.canvas import Canvas
-from services.stego.coding import layers, permutation, prices, trellis
+from services.stego.coding import gibbs, layers, permutation, prices, trellis
 from services.stego.keys import subkeys
 
 RATES = {"pixels": (0.05, 0.1, 0.2, 0.4), "coefficients": (0.05, 0.1, 0.2)}
 """Bits for each element that counts: that may change (pixels), an AC coefficient that is not zero."""
 KEY = bytes(range(32))
 SIZES = (16 * 2**10, 48 * 2**10)
-
-
-def compile_coder() -> None:
-    """What a process does when it first hides."""
-    hidden(Canvas(np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.int16), "pixels"), 0.4, 0)
 
 
 def hidden(canvas: Canvas, rate: float, seed: int) -> tuple[NDArray[np.int16], int]:
@@ -69,7 +64,7 @@ def _bound(up: layers.Prices, down: layers.Prices, bits: int) -> float:
     least, most = -12.0, 16.0
     for _ in range(40):
         middle = (least + most) / 2
-        if layers.entropies(up, down, np.exp(middle))[0] * up.size > bits:
+        if gibbs.entropies(up, down, np.exp(middle))[0] * up.size > bits:
             least = middle
         else:
             most = middle
@@ -134,7 +129,6 @@ def speed(file: bytes, size: int, rounds: int) -> dict[str, Any]:
 
 def memory(file: bytes, size: int) -> float:
     """Bytes a sample that hiding adds to this process at its peak; in a process of its own."""
-    compile_coder()
     canvas = covers.read(file).canvas
     keys = subkeys(KEY, bytes(8), 1)
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
@@ -167,9 +161,6 @@ def main() -> None:
     width, height = map(int, options.size.split("x"))
     photo = Image.open(options.photos[0]).convert("RGB").resize((width, height))
     png, jpeg = _saved(photo, "PNG"), _saved(photo, "JPEG")
-    begun = time.process_time()
-    compile_coder()
-    compiled = time.process_time() - begun
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         peak = pool.apply(memory, (png, SIZES[0]))
     greys = [Image.open(photo).convert("L") for photo in options.photos]
@@ -178,7 +169,6 @@ def main() -> None:
         "coefficients": [covers.read(_saved(grey, "JPEG")).canvas for grey in greys],
     }
     report = {
-        "compiling s": round(compiled, 2),
         "memory, bytes a sample": round(peak, 1),
         "speed": [*(speed(png, size, options.rounds) for size in SIZES), speed(jpeg, SIZES[0] // 2, options.rounds)],
         "quality": [quality(canvases[kind], rate) for kind, rates in RATES.items() for rate in rates],

@@ -36,7 +36,7 @@ SPDX: Mapping[str, str] = {
 }
 
 # And those whose metadata name none, or a family: as their licence files say, with what a library inside is under.
-UNNAMED: Mapping[str, str] = {"jpeglib": "MPL-2.0", "numba": "BSD-2-Clause", "rpgp-py": "MIT"}
+UNNAMED: Mapping[str, str] = {"jpeglib": "MPL-2.0", "rpgp-py": "MIT"}
 BINDINGS: Mapping[str, str] = {"pysequoia": "Apache-2.0, with sequoia-openpgp inside: LGPL-2.0-or-later"}
 
 SERVERS = (
@@ -54,7 +54,7 @@ SecuMail runs on the packages below, which an installation fetches from their pu
 brings its full licence text in its own metadata (`*.dist-info`, in an image under `/opt/secumail`).
 So do the compiled libraries inside some packages, with licences of their own: among them OpenSSL in
 cryptography, OpenBLAS and the Fortran runtime (GPL-3.0 with the runtime library exception) in
-numpy, the image and font libraries in pillow, and LLVM in llvmlite.
+numpy, and the image and font libraries in pillow.
 
 `python scripts/notices.py` writes this file from the metadata of the installed packages.
 """

@@ -30,7 +30,7 @@ Frame: TypeAlias = tuple[Any, Sequence[bytes]]
 """What JSON can say (not None, which ends a job), and bytes that go with it."""
 
 _ROOT = Path(__file__).parents[1]
-_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LIBARCHIVE", "TESSDATA_PREFIX", "NUMBA_CACHE_DIR")
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LIBARCHIVE", "TESSDATA_PREFIX")
 _NO_NEW_PRIVILEGES = 38
 _SHARED_MEMORY, _PREFIX = Path("/dev") / "shm", "secumail-"
 _SIZES = struct.Struct(">II")

@@ -16,7 +16,7 @@ from services.stego.terms import RATES, Hidden, Judged, Progress, Rate
 WALL = 300.0
 """Seconds a job may take: 16 million pixels in colour took 26 on a core."""
 MEMORY = 4 * 2**30
-"""Bytes of address space of a process. A picture of 16 million pixels in colour took 1.4 GiB, of that 1.2 in memory."""
+"""Bytes of address space of a process. A picture of 16 million pixels in colour took 1.2 GiB, of that 1.0 in memory."""
 
 FILES_LIMIT = 640 * 2**20
 """Bytes of the files of a job: sixteen of the largest pictures, and the largest payload."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.stego.canvas import Canvas
-from services.stego.coding import layers, permutation
+from services.stego.coding import gibbs, permutation
 from services.stego.coding.embedding import HEADER_SIZE, SMALLEST, header_places
 from services.stego.coding.layers import Prices
 from services.stego.coding.prices import both_ways, prices
@@ -39,7 +39,7 @@ class Survey:
 
     def bits(self, scale: float) -> float:
         """Bits that the best steps carry at this factor before the prices (lambda)."""
-        return self._elements * layers.entropies(self._up, self._down, scale)[0]
+        return self._elements * gibbs.entropies(self._up, self._down, scale)[0]
 
 
 def survey(canvas: Canvas) -> Survey:

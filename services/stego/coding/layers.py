@@ -11,12 +11,11 @@ import math
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from services.stego.coding import trellis
-from services.stego.coding.trellis import DEAREST, UNIT, WET, Columns, Costs, Path
+from services.stego.coding import gibbs, trellis
+from services.stego.coding.trellis import Columns, Path
 
 Elements = NDArray[np.int16]
 """Some of a cover's elements, in keyed order."""
@@ -63,9 +62,9 @@ def embed(elements: Elements, up: Prices, down: Prices, message: Bits, code: Cod
     toward, away = by_second_bit(elements, up, down)
     shaped = _in_lanes(elements, lanes)
     columns = [code.columns(layer, len(shaped)) for layer in (0, 1)]
-    costs = _in_lanes(_first_costs(toward, away, scale), lanes)
+    costs = _in_lanes(gibbs.first_costs(toward, away, scale), lanes)
     turned = trellis.changes(_bits(shaped, 1), costs, columns[0], rows[:first], path)
-    costs = _in_lanes(_second_costs(away, turned.reshape(-1), scale), lanes)
+    costs = _in_lanes(gibbs.second_costs(away, turned.reshape(-1), scale), lanes)
     moved = trellis.changes(_bits(shaped, 0) ^ turned, costs, columns[1], rows[first:], path)
     # An odd element goes up to turn its second bit and down to keep it; an even one the other way round.
     upwards = (shaped & 1) * 2 - 1
@@ -90,7 +89,7 @@ def extract(elements: Elements, size: int, code: Code) -> Bits:
 def share(elements: Elements, up: Prices, down: Prices, rate: float) -> int:
     """The first layer's share of a message of `rate` bits an element, in 256ths."""
     toward, away = by_second_bit(elements, up, down)
-    whole, second = entropies(toward, away, scale_for(up, down, rate))
+    whole, second = gibbs.entropies(toward, away, scale_for(up, down, rate))
     return round(256 * (whole - second) / whole) if whole else 128
 
 
@@ -99,7 +98,7 @@ def scale_for(up: Prices, down: Prices, rate: float) -> float:
     least, most = _LEAST, _MOST
     for _ in range(_HALVINGS):
         middle = (least + most) / 2
-        if entropies(up[:SAMPLE], down[:SAMPLE], math.exp(middle))[0] > rate:
+        if gibbs.entropies(up[:SAMPLE], down[:SAMPLE], math.exp(middle))[0] > rate:
             least = middle
         else:
             most = middle
@@ -110,44 +109,6 @@ def by_second_bit(elements: Elements, up: Prices, down: Prices) -> tuple[Prices,
     """The prices of the step that turns the second bit over, and of the one that doesn't."""
     odd = (elements & 1).astype(bool)
     return np.where(odd, up, down), np.where(odd, down, up)
-
-
-@numba.njit(nogil=True)
-def entropies(toward: Prices, away: Prices, scale: float) -> tuple[float, float]:
-    """Bits an element of steps whose probabilities fall exponentially with their prices, and the part of them that
-    the second layer has: in the step `away`, where the step `toward` isn't taken."""
-    whole = second = 0.0
-    for i in range(toward.size):
-        a, b = scale * toward[i], scale * away[i]
-        p = math.exp(-a) if a < 700 else 0.0
-        q = math.exp(-b) if b < 700 else 0.0
-        together = 1 + p + q
-        whole += math.log(together) + ((a * p if p else 0.0) + (b * q if q else 0.0)) / together
-        if q:
-            second += ((1 + q) * math.log(1 + q) + b * q) / together
-    return whole / toward.size / math.log(2), second / toward.size / math.log(2)
-
-
-@numba.njit(nogil=True)
-def _first_costs(toward: Prices, away: Prices, scale: float) -> Costs:
-    """What it costs to turn a second bit: the logarithm of the odds against the step `toward`."""
-    costs = np.empty(toward.size, np.uint16)
-    for i in range(toward.size):
-        if toward[i] == np.inf:
-            costs[i] = WET
-        else:
-            costs[i] = min(UNIT * (scale * toward[i] + math.log1p(math.exp(-scale * away[i]))) + 0.5, DEAREST)
-    return costs
-
-
-@numba.njit(nogil=True)
-def _second_costs(away: Prices, turned: Bits, scale: float) -> Costs:
-    """What it costs to turn a first bit alone, by the step `away`; what the first layer moved stays."""
-    costs = np.full(away.size, np.uint16(WET))
-    for i in range(turned.size):
-        if not turned[i] and away[i] != np.inf:
-            costs[i] = min(UNIT * scale * away[i] + 0.5, DEAREST)
-    return costs
 
 
 def _in_lanes(values: NDArray[Whole], lanes: int) -> NDArray[Whole]:

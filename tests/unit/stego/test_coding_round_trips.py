@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.stego import coding
 from services.stego.canvas import Canvas
-from services.stego.coding import HEADER_SIZE, NoRoom, layers, trellis
+from services.stego.coding import HEADER_SIZE, NoRoom
 from services.stego.keys import Subkeys
 from tests.unit.stego.coding_pictures import KEYS, OTHER_KEYS, header, jpeg, keys_of, photograph, with_elements
 
@@ -188,15 +188,3 @@ def test_a_picture_hidden_in_today_is_read_in_the_same_way_for_ever():
         for canvas in (Canvas(fixed.reshape(96, 96), "pixels"), Canvas(fixed.reshape(12, 12, 8, 8), "coefficients"))
     )
     assert hashlib.sha256(read).hexdigest() == "7d6729190ec0f97cc107646229ebe9a6912f2e14446353bcb66ff4f80b0278c1"
-
-
-def test_nothing_is_compiled_after_the_first_mail():
-    """No other mail waits for the compiler, whatever its pictures are."""
-    coding.embed(photograph(64, 64), KEYS, bytes(8), header)
-    compiled = [part for module in (layers, trellis) for part in vars(module).values() if hasattr(part, "signatures")]
-    for canvas, share in ((photograph(200, 200, 3), 1), (photograph(90, 90), 0.1), (jpeg(30, 30), 0.5)):
-        survey = coding.survey(canvas)
-        coding.allot([survey], survey.room)
-        coding.embed(canvas, KEYS, bytes(int(share * survey.room)), header)
-    assert len(compiled) == 8
-    assert {len(part.signatures) for part in compiled} == {1}

@@ -78,7 +78,7 @@ def test_what_takes_too_long_is_ended_and_said() -> None:
 
 def test_what_takes_too_much_memory_is_refused() -> None:
     large = encoded(np.random.default_rng(3).integers(0, 256, (2500, 4000, 3), np.uint8), compress_level=0)
-    with closing(Workers(memory=650 * 2**20)) as small:
+    with closing(Workers(memory=350 * 2**20)) as small:
         with pytest.raises(Refused) as caught:
             small.judge(large)
         assert caught.value.code in ("cover-memory", "cover-unworkable")
