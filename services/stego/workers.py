@@ -14,7 +14,7 @@ from services.stego.refusals import CoverRefused
 from services.stego.terms import RATES, Hidden, Judged, Progress, Rate
 
 WALL = 300.0
-"""Seconds a job may take: 16 million pixels in colour took 26 on a core."""
+"""Seconds a job may take: 16 million pixels in colour took 25 on a core."""
 MEMORY = 4 * 2**30
 """Bytes of address space of a process. A picture of 16 million pixels in colour took 1.2 GiB, of that 1.0 in memory."""
 
