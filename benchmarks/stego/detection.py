@@ -81,7 +81,7 @@ class RichModel:
         if not self._python.exists():
             venv.create(folder / "environment", with_pip=True)
             install = [str(self._python), "-m", "pip", "install", "--quiet"]
-            subprocess.run([*install, "numpy", "numba"], check=True)
+            subprocess.run([*install, "numpy"], check=True)
             # Its other dependencies, PyTorch among them, are of models that are not asked for here.
             subprocess.run([*install, "--no-deps", "sealwatch"], check=True)
         (folder / "features").mkdir(exist_ok=True)

@@ -1,8 +1,8 @@
 """The spatial rich model (SRM, 34,671 features) of tiles: python rich_model.py TILES.npy FEATURES.npy
 
-Run by the interpreter of an environment of its own, which has sealwatch, numpy and numba. sealwatch counts the
-co-occurrences of four neighbours one value at a time; here one compiled pass counts them, to the same numbers. Only
-the two modules that are needed are loaded: the package as a whole would load PyTorch.
+Run by the interpreter of an environment of its own, which has sealwatch and numpy. sealwatch counts the co-occurrences
+of four neighbours one value at a time; here one pass counts them, to the same numbers. Only the two modules that are
+needed are loaded: the package as a whole would load PyTorch.
 """
 
 import importlib.util
@@ -11,7 +11,6 @@ import time
 import types
 from pathlib import Path
 
-import numba
 import numpy as np
 
 
@@ -37,23 +36,11 @@ RESIDUALS = (
 )
 
 
-@numba.njit
 def _counted(values, vertical):
-    height, width = values.shape
-    counts = np.zeros((2, 625), np.int64)  # two, so that equal neighbours don't wait for each other
-    if vertical:
-        for row in range(height - 3):
-            for column in range(width):
-                three = (int(values[row, column]) + 2) * 25 + (int(values[row + 1, column]) + 2) * 5
-                four = (three + int(values[row + 2, column]) + 2) * 5 + int(values[row + 3, column]) + 2
-                counts[column & 1, four] += 1
-    else:
-        for row in range(height):
-            four = (int(values[row, 0]) + 2) * 25 + (int(values[row, 1]) + 2) * 5 + int(values[row, 2]) + 2
-            for column in range(3, width):
-                four = four % 125 * 5 + int(values[row, column]) + 2
-                counts[column & 1, four] += 1
-    return counts[0] + counts[1]
+    four = (values if vertical else values.T).astype(np.int16)
+    # Four neighbours, of five values each, as a number to the base of five: of two first, then of two pairs.
+    two = (four[:-1] + 2) * 5 + four[1:] + 2
+    return np.bincount((two[:-2] * 25 + two[2:]).ravel(), minlength=625)
 
 
 def _neighbours(values, kind, reach):
