@@ -8,7 +8,6 @@ _MARKUP = re.compile(r"<!--|<(/?)([a-zA-Z][a-zA-Z0-9]{0,30})(?![a-zA-Z0-9])[^<>]
 _UNSEEN = frozenset({"script", "style", "head", "title", "template"})
 _LINES = frozenset({"br", "p", "div", "tr", "li", "ul", "ol", "table", "blockquote", "hr", "pre", "h1", "h2", "h3"})
 _SPACES = re.compile(r"[ \t\r\f\xa0]+")
-_GAPS = re.compile(r"\s*\n\s*\n\s*")
 
 
 def words(html: str) -> str:
@@ -34,5 +33,5 @@ def words(html: str) -> str:
             shown.append("\t")
     if not unseen:
         shown.append(html[place:])
-    lines = (line.strip() for line in unescape("".join(shown)).replace("\xa0", " ").splitlines())
-    return _GAPS.sub("\n\n", "\n".join(lines)).strip()
+    lines = [line.strip() for line in unescape("".join(shown)).replace("\xa0", " ").splitlines()]
+    return "\n".join(line for line, above in zip(lines, ["", *lines], strict=False) if line or above).strip()

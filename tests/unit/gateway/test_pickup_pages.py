@@ -103,6 +103,10 @@ def test_every_field_has_a_label_and_the_page_a_language_and_a_title() -> None:
         ("1 < 2 <unclosed", "1 < 2 <unclosed"),
         ("<table><tr><td>a</td><td>b</td></tr></table>", "a\tb"),
         ("&amp;lt;b&amp;gt;", "&lt;b&gt;"),
+        ("<p>one</p> <p> </p><br>\r\n<div>two</div>", "one\n\ntwo"),
+        pytest.param(
+            "a" + "&#32;" * 400_000 + "b", "a" + " " * 400_000 + "b", id="a megabyte of blanks, in linear time"
+        ),
     ],
 )
 def test_an_html_mail_is_shown_as_its_words(html: str, text: str) -> None:
