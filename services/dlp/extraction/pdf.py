@@ -23,7 +23,7 @@ from pypdf.generic import (
     TextStringObject,
 )
 
-from services.dlp.extraction.ocr import MAX_PIXELS, is_small, words_in
+from services.dlp.extraction.ocr import MAX_PIXELS, SMALL, is_icon, words_in
 from services.dlp.extraction.pieces import MEGABYTE, SEEN, Budget, Inner, Piece, Text, Trouble
 from services.dlp.extraction.texts import plain, runs, unsaid
 from services.dlp.files.inflating import inflated
@@ -193,24 +193,27 @@ def _picture(number: int, stream: StreamObject, budget: Budget) -> Iterator[Piec
     """The words in a picture, whether or not a page shows it; a mask of transparency is a picture as well."""
     sides = [stream.get(side, 0) for side in ("/Width", "/Height")]
     width, height = (int(side) if isinstance(side, int) else 0 for side in sides)
-    if is_small(width, height):
-        yield Trouble("small-picture", f"picture {number}", score=0.3)
+    icon = is_icon(width, height)
+    if width * height < SMALL or icon:
         yield from _small(number, stream, width * height, budget)
-    elif not budget.limits.languages:
+    if not (icon or budget.limits.languages):
         yield Trouble(WAITING, f"picture {number}", score=0.5)
-    elif width * height > MAX_PIXELS:
+        return
+    if width * height > MAX_PIXELS:
         yield Trouble("ocr-too-big", f"picture {number}")
-    else:
-        try:
-            picture = stream.decode_as_image()
-        except Exception:
-            # The decoders of a dozen formats raise what they like; some need programs that aren't there.
-            picture = None
-        if picture is None:
-            yield Trouble("ocr-failed", f"picture {number}")
-            return
+        return
+    try:
+        picture = stream.decode_as_image()
+    except Exception:
+        # The decoders of a dozen formats raise what they like; some need programs that aren't there.
+        picture = None
+    if picture is not None:
         for piece in words_in(picture, budget):
             yield replace(piece, name=f"picture {number}, {piece.name}".rstrip(", "))
+    elif icon:
+        yield Trouble("small-picture", f"picture {number}", score=0.3)
+    else:
+        yield Trouble("ocr-failed", f"picture {number}")
 
 
 def _small(number: int, stream: StreamObject, pixels: int, budget: Budget) -> Iterator[Piece]:

@@ -57,7 +57,17 @@ class Sign:
     score: float = 1.0
 
 
-Piece = Text | Inner | Trouble | Sign
+@dataclass(frozen=True, slots=True)
+class Small:
+    """A small picture's grey pixels. All of a mail are read together: to begin costs what reading ten does."""
+
+    width: int
+    height: int
+    pixels: bytes
+    name: str = ""
+
+
+Piece = Text | Inner | Trouble | Sign | Small
 
 
 class Exceeded(Exception):
@@ -86,6 +96,8 @@ class Limits:
     """In which the words in pictures are looked for ("eng+deu"); without, pictures are left for who reads them."""
     pictures: int = 40
     """Pictures, pages and frames of which the words are read."""
+    small_pictures: int = 300
+    """And small ones that differ, which are read together."""
 
 
 @dataclass(slots=True)

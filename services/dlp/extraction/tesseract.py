@@ -1,4 +1,4 @@
-"""tesseract, as a program: a grey picture in, the words it shows out."""
+"""tesseract, as a program: grey pictures in, the words they show out."""
 
 import os
 import shutil
@@ -6,6 +6,8 @@ import subprocess
 
 LANGUAGES = "eng+deu"
 """Of who is told no others."""
+UNKNOWN, BLOCK = 1, 6
+"""Page segmentation: it finds out how a page lies and is laid out, or is told of lines below each other."""
 TESSERACT = shutil.which("tesseract") or "tesseract"
 
 
@@ -18,18 +20,18 @@ def missing(languages: str) -> tuple[str, ...]:
     return tuple(one for one in languages.split("+") if one not in listed.stdout.split())
 
 
-def words(grey: bytes, languages: str, seconds: float) -> str:
-    """The words in a portable grey map, upright or not. Raises subprocess.TimeoutExpired, CalledProcessError, OSError.
+def words(pictures: bytes, languages: str, seconds: float, layout: int = UNKNOWN) -> list[str]:
+    """The words on each page of a TIFF file.
 
-    Page segmentation 1 finds out by itself how the page lies. One thread: others have the other processors.
+    One thread: others have the other processors. Raises subprocess.TimeoutExpired, CalledProcessError, OSError.
     """
     found = subprocess.run(
-        [TESSERACT, "stdin", "stdout", "-l", languages, "--psm", "1"],
-        input=grey,
+        [TESSERACT, "stdin", "stdout", "-l", languages, "--psm", str(layout)],
+        input=pictures,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "OMP_THREAD_LIMIT": "1"},
         check=True,
         timeout=seconds,
     )
-    return found.stdout.decode("utf-8", "replace")
+    return found.stdout.decode("utf-8", "replace").split("\f")

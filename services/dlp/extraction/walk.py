@@ -17,10 +17,11 @@ from services.dlp import reading
 from services.dlp.attachments import Attachment
 from services.dlp.extraction.archives import BEFORE, FORMATS, STREAMS, read_archive, read_stream, read_zip
 from services.dlp.extraction.compound import read_compound
+from services.dlp.extraction.ocr import small_words
 from services.dlp.extraction.outlook import read_tnef
 from services.dlp.extraction.pdf import read_pdf
 from services.dlp.extraction.pictures import read_drawing, read_picture
-from services.dlp.extraction.pieces import SEEN, Budget, Exceeded, Inner, Limits, Piece, Sign, Text, Trouble
+from services.dlp.extraction.pieces import SEEN, Budget, Exceeded, Inner, Limits, Piece, Sign, Small, Text, Trouble
 from services.dlp.extraction.recordings import read_recording
 from services.dlp.extraction.rtf import read_rtf
 from services.dlp.extraction.texts import plain, read_text, runs, unsaid
@@ -74,6 +75,7 @@ def extract(files: Iterable[File], limits: Limits | None = None, examine: Examin
         except Exceeded as exceeded:
             yield Hit(UNSCANNABLE, exceeded.rule, file.where)
             return
+    yield from walk.small_pictures()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class _Walk:
         self.examine = examine
         self.groups = count(1)
         self.digests: list[str] = []
+        self.small: list[tuple[_Place, Small]] = []
 
     def top(self, file: File) -> Iterator[Found]:
         place = _Place(file.where, 0, file.index, file.alternative)
@@ -164,8 +167,17 @@ class _Walk:
             yield Hit(piece.detector, piece.rule, _chain(place.where, piece.name), score=piece.score)
         elif isinstance(piece, Text):
             yield from self.text(piece, place)
+        elif isinstance(piece, Small):
+            self.small.append((place, piece))
         else:
             yield piece
+
+    def small_pictures(self) -> Iterator[Found]:
+        """What those that a mail's files had show, each in its place."""
+        waiting, self.small = self.small, []
+        shown = small_words([picture for _, picture in waiting], self.budget)
+        for (place, _), piece in zip(waiting, shown, strict=True):
+            yield from self.piece(piece, place, frozenset())
 
     def pieces(
         self, kind: Kind, name: str, media_type: str, data: bytes, place: _Place, known: bool, expected: bool
@@ -237,8 +249,13 @@ class _Walk:
         base = -1 - int(hashlib.sha256(place.where.encode()).hexdigest()[:12], 16)
 
         def nested(files: Iterable[File]) -> Iterator[Found]:
-            for file in files:
-                yield from self.top_of_mail(file, place.depth)
+            outer, self.small = self.small, []
+            try:
+                for file in files:
+                    yield from self.top_of_mail(file, place.depth)
+                yield from self.small_pictures()
+            finally:
+                self.small = outer + self.small
 
         read = reading.read(raw, nested)
         if read.unreadable is not None:

@@ -16,6 +16,10 @@ from collections.abc import Callable, Mapping
 from email.message import EmailMessage
 
 import libarchive
+import numpy as np
+import segno
+import zxingcpp
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from pypdf import PdfWriter
 from pypdf.annotations import FreeText
 from pypdf.generic import (
@@ -732,6 +736,77 @@ PLACES["gif, a comment"] = lambda word: (
     "a.gif",
     b"GIF89a\x01\x00\x01\x00\x00\x00\x00!\xfe" + bytes([len(word)]) + word.encode() + b"\x00;",
 )
+
+
+def saved(image: Image.Image, kind: str = "PNG") -> bytes:
+    whole = io.BytesIO()
+    image.save(whole, kind)
+    return whole.getvalue()
+
+
+def qr(content: str | bytes, scale: int = 4, **options: object) -> Image.Image:
+    """A QR code by a writer that shares nothing with the reader."""
+    whole = io.BytesIO()
+    segno.make(content, **({"micro": False} | options)).save(whole, kind="png", scale=scale)
+    return Image.open(whole).convert("L")
+
+
+def code(kind: zxingcpp.BarcodeFormat, content: str, scale: int = 4) -> Image.Image:
+    drawn = np.array(zxingcpp.create_barcode(content, kind).to_image(scale=scale))
+    return ImageOps.expand(Image.fromarray(drawn), 20, 255)
+
+
+def codes(*images: Image.Image) -> Image.Image:
+    """Codes side by side."""
+    sheet = Image.new("L", (sum(image.width for image in images), max(image.height for image in images)), 255)
+    left = 0
+    for image in images:
+        sheet.paste(image, (left, 0))
+        left += image.width
+    return sheet
+
+
+def lettered(word: str, width: int = 150, height: int = 60, letters: int = 16) -> Image.Image:
+    image = Image.new("L", (width, height), 255)
+    font = ImageFont.load_default(letters)
+    ImageDraw.Draw(image).text((width // 2, height // 2), word, fill=0, font=font, anchor="mm")
+    return image
+
+
+def inverted_on_its_side(image: Image.Image) -> Image.Image:
+    return ImageOps.invert(image).rotate(90, expand=True)
+
+
+_BARS = zxingcpp.BarcodeFormat.Code128
+for _name, _show in {
+    "a QR code": qr,
+    "a QR code, light on dark and on its side": lambda word: inverted_on_its_side(qr(word)),
+    "a QR code that slants": lambda word: qr(word).rotate(33, Image.Resampling.BICUBIC, expand=True, fillcolor=255),
+    "a QR code of an icon's size": lambda word: qr(word, scale=1),
+    "a Micro QR code": lambda word: qr(word, micro=True),
+    "a QR code of a packed file": lambda word: qr(gzip.compress(word.encode())),
+    "a QR code in UTF-16": lambda word: qr(word.encode("utf-16")),
+    "a text in two QR codes": lambda word: codes(qr(f"the {word[:3]}"), qr(word[3:])),
+    "a Data Matrix": lambda word: code(zxingcpp.BarcodeFormat.DataMatrix, word),
+    "an Aztec code": lambda word: code(zxingcpp.BarcodeFormat.Aztec, word),
+    "PDF417": lambda word: code(zxingcpp.BarcodeFormat.PDF417, word),
+    "bars": lambda word: code(_BARS, word),
+    "bars that slant": lambda word: code(_BARS, word).rotate(40, Image.Resampling.BICUBIC, expand=True, fillcolor=255),
+    "a small picture": lettered,
+    "a small picture of light letters": lambda word: ImageOps.invert(lettered(word)),
+    "a small picture, no higher than its letters": lambda word: lettered(word, 60, 16, 12),
+    "a small picture on its head": lambda word: lettered(word).rotate(180),
+}.items():
+    PLACES[f"png, {_name}"] = lambda word, show=_show: ("a.png", saved(show(word)))
+for _name, _show in {"a QR code": qr, "a small picture": lettered}.items():
+    PLACES[f"docx, {_name}"] = lambda word, show=_show: ("a.docx", docx(**{"word/media/1.png": saved(show(word))}))
+    PLACES[f"pdf, {_name}"] = lambda word, show=_show: ("a.pdf", saved(show(word), "PDF"))
+PLACES["jpeg, a Data Matrix"] = lambda word: (
+    "a.jpg",
+    saved(code(zxingcpp.BarcodeFormat.DataMatrix, word), "JPEG"),
+)
+PLACES["gif, a QR code"] = lambda word: ("a.gif", saved(qr(word), "GIF"))
+PLACES["pdf, a QR code of a point for each of its squares"] = lambda word: ("a.pdf", saved(qr(word, scale=1), "PDF"))
 PLACES["mp3, a title"] = lambda word: (
     "a.mp3",
     b"ID3\x03\x00\x00\x00\x00\x10\x00TIT2\x00\x00\x00\x20\x00\x00\x00" + f"the {word} song".encode() + bytes(40),

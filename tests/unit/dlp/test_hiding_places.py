@@ -5,6 +5,8 @@ import re
 import pytest
 
 from services.dlp.attachments import Attachment
+from services.dlp.extraction.pieces import Limits
+from services.dlp.extraction.tesseract import LANGUAGES
 from services.dlp.extraction.walk import extract
 from services.dlp.message import File, Found, Passage
 from tests.unit.dlp.hiding import PLACES
@@ -13,7 +15,8 @@ CANARY = "falconry"
 
 
 def found_in(name: str, data: bytes) -> list[Found]:
-    return list(extract([File(1, f"attachment 1 ({name})", name, "application/octet-stream", data)]))
+    file = File(1, f"attachment 1 ({name})", name, "application/octet-stream", data)
+    return list(extract([file], Limits(languages=LANGUAGES, seconds=60)))
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -148,7 +148,7 @@ def test_who_reads_no_pictures_says_that_they_wait(make: Callable[[Image.Image],
 
 
 def test_icons_and_trackers_are_not_read() -> None:
-    for size in ((1, 1), (16, 16), (140, 140), (1900, 9)):
+    for size in ((1, 1), (16, 16), (32, 32), (600, 7)):
         assert rules(read(saved(Image.new("RGB", size)))) == {"small-picture": 0.3}
 
 
