@@ -86,21 +86,22 @@ ESTIMATES = [attacks.rs, attacks.sample_pairs, attacks.weighted_stego]
 @pytest.mark.parametrize("attack", ESTIMATES)
 @pytest.mark.parametrize("way", [replacement.at_random, replacement.in_rows])
 def test_the_attacks_find_replaced_last_bits(covers, attack, way):
-    assert found(measured(attack, covers), measured(attack, stegos(covers, way, 0.2))) > 0.9
+    assert found(measured(attack, covers), measured(attack, stegos(covers, way, 0.2))) > 0.98  # seen: all; here one may be missed
 
 
 @pytest.mark.parametrize("attack", ESTIMATES)
 def test_the_attacks_tell_how_much_was_replaced(covers, attack):
-    assert np.median(measured(attack, stegos(covers, replacement.at_random, 0.4))) == pytest.approx(0.4, abs=0.05)
+    assert np.median(measured(attack, stegos(covers, replacement.at_random, 0.4))) == pytest.approx(0.4, abs=0.03)
     assert np.median(measured(attack, covers)) == pytest.approx(0, abs=0.02)
 
 
+# Seen of 64: 4 and an area of 0.505 at 0.1; 6 and 0.441 at 0.4. At 5 % false alarms, 3 is what a guess finds.
 @pytest.mark.parametrize("attack", ESTIMATES)
-@pytest.mark.parametrize("rate", RATES)
-def test_the_attacks_find_no_hidden_mail(covers, ours, attack, rate):
+@pytest.mark.parametrize(("rate", "most", "beside"), [(0.1, 5 / 64, 0.02), (0.4, 7 / 64, 0.07)])
+def test_the_attacks_find_no_hidden_mail(covers, ours, attack, rate, most, beside):
     before, after = measured(attack, covers), measured(attack, ours[rate])
-    assert found(before, after) <= 0.15  # at 5 % false alarms; sixty pictures can't tell 5 from 12
-    assert 0.42 <= area(before, after) <= 0.58
+    assert found(before, after) <= most
+    assert area(before, after) == pytest.approx(0.5, abs=beside)
 
 
 def test_a_trained_classifier_finds_replaced_bits_far_better_than_a_hidden_mail(covers, ours):
@@ -112,8 +113,8 @@ def test_a_trained_classifier_finds_replaced_bits_far_better_than_a_hidden_mail(
         learnt = Ensemble.trained(before[half], after[half], learners=31, dimensions=60)
         return error(learnt.scores(before[~half]), learnt.scores(after[~half]))
 
-    assert missed(stegos(covers, replacement.at_random, 0.1)) < 0.2
-    assert missed(ours[0.1]) > 0.25
+    assert missed(stegos(covers, replacement.at_random, 0.1)) < 0.15  # seen: 7 of 64
+    assert missed(ours[0.1]) > 0.3  # seen: 22
 
 
 def test_an_error_is_half_where_nothing_can_be_told_and_nothing_where_all_can():
