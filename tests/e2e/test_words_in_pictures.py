@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tests.e2e.desk import decide, held, lists
 from tests.e2e.test_dlp_in_depth import shown, states, with_file
 from tests.people import Office, mail
+from tests.unit.dlp.hiding import qr, saved
 
 
 def screenshot(words: str) -> bytes:
@@ -30,6 +31,16 @@ async def test_a_word_in_a_picture_holds_the_mail_after_it_was_set_aside(office:
         trace = (await ada.get(f"/submissions/{sent['id']}/trace")).json()
         assert "reading-pictures" in [step["step"] for step in trace["steps"]]
     assert await decide(reviewer, "reject", *await held(reviewer, "A screenshot")) == [(True, None)]
+
+
+async def test_a_word_in_a_code_holds_the_mail_as_well(office: Office) -> None:
+    reviewer, ada, bob = await office.administrator(), await office.newcomer(), await office.newcomer()
+    raw = with_file(ada.address, bob.address, "A code", "c.png", saved(qr("the ytterbium plan")), "image/png")
+    async with lists(reviewer, words=[{"term": "ytterbium"}]):
+        assert states(await ada.sent(raw)) == [("held", "black-word")]
+        (found,) = (await shown(reviewer, "A code"))["findings"]
+        assert "c.png" in found["where"] and found["where"].endswith("QR Code")
+    assert await decide(reviewer, "reject", *await held(reviewer, "A code")) == [(True, None)]
 
 
 async def test_a_harmless_picture_is_delivered_and_a_mail_without_one_is_not_set_aside(office: Office) -> None:
