@@ -86,7 +86,7 @@ ESTIMATES = [attacks.rs, attacks.sample_pairs, attacks.weighted_stego]
 @pytest.mark.parametrize("attack", ESTIMATES)
 @pytest.mark.parametrize("way", [replacement.at_random, replacement.in_rows])
 def test_the_attacks_find_replaced_last_bits(covers, attack, way):
-    assert found(measured(attack, covers), measured(attack, stegos(covers, way, 0.2))) > 0.98  # seen: all; here one may be missed
+    assert found(measured(attack, covers), measured(attack, stegos(covers, way, 0.2))) > 0.98  # seen: all
 
 
 @pytest.mark.parametrize("attack", ESTIMATES)
