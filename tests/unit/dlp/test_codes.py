@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 from services.dlp.attachments import Attachment
 from services.dlp.extraction.child import Extractor
 from services.dlp.extraction.codes import codes_in
-from services.dlp.extraction.pieces import Inner, Limits, Sign, Trouble
+from services.dlp.extraction.ocr import small_words
+from services.dlp.extraction.pieces import Budget, Inner, Limits, Sign, Small, Trouble
 from services.dlp.extraction.tesseract import LANGUAGES
 from services.dlp.extraction.walk import extract
 from services.dlp.findings import Hit
@@ -192,9 +193,10 @@ def test_small_pictures_beyond_a_number_are_said_to_be_unread() -> None:
 
 
 def test_small_pictures_that_take_too_long_are_said_to_be_unread() -> None:
-    short = Limits(languages=LANGUAGES, seconds=0.15)
-    pictures = zipped({f"{number}.png": saved(lettered(f"falcon {number}")) for number in range(30)})
-    assert "ocr-timeout" in {rule for _, rule, _, _ in hits(read(pictures, "a.zip", short))}
+    over = Budget(Limits(languages=LANGUAGES, seconds=0))
+    pictures = [lettered(f"falcon {number}") for number in range(40)]
+    waiting = [Small(*picture.size, picture.tobytes(), "a") for picture in pictures]
+    assert small_words(waiting, over) == [Trouble("ocr-timeout", "a")] * 40
 
 
 def test_pages_that_nobody_has_looked_at_are_not_passed_over() -> None:
