@@ -54,6 +54,8 @@ class KeptCovers:
         judged = [await self._judged(file) for file in files]
         if any(one.room is None for one in judged):
             return CoversJudged(covers=tuple(judged))
+        if len(files) == 1:  # carries alone what it carries "together", and is read once
+            return CoversJudged(covers=tuple(judged), together=judged[0].room)
         together = await self._pictures.apart(self._pictures.together, files)
         return CoversJudged(covers=tuple(judged), together=Room(**together))
 
