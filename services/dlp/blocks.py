@@ -17,12 +17,13 @@ from services.dlp.decoders import rot13
 from services.dlp.digits import ANY_FILE, FILE, FILLING, NONE, OTHER, SCRAP, SCRAPS, TEXT, Alphabet, runs
 from services.dlp.files.kinds import SIGNATURES, Family
 from services.dlp.files.types import kind_of
+from services.dlp.numbers import dumps, lists
 
 SHORTEST = 8
 # Digits from which on a block may stand right behind other letters, be turned around or be in rot13.
 LONG = 16
-# Of a file without a known kind, what is no chance.
-MANY_BYTES = 4096
+# Of a file without a known kind, what is no chance; how many different bytes are in it, at least, if it is numbers.
+MANY_BYTES, SPREAD = 4096, 192
 # What begins a file of any kind, if it is no chance; those without are longer than a block of tar.
 _SIGNATURES = (
     b"x",
@@ -35,7 +36,11 @@ _TO_BASE64 = str.maketrans("-_", "+/", "= \t")
 _UNPRINTABLE = bytes(b for b in range(32) if b not in b"\t\n\r\f\v") + b"\x7f"
 _RUN = re.compile(rb"[\x20-\x7e]{%d,}+" % SCRAP)
 _NO_HEX = re.compile(r"0[xX]|[^0-9A-Fa-f]")
-_NUMBER = re.compile(r"[0-9]+")
+# Lines of base64, and groups of hexadecimal digits, that are read as such.
+_WRAPPED = rf"[A-Za-z0-9+/]{{{SHORTEST},}}+[ \t]{{0,8}}+[\r\n]"
+_SPACED = r"(?:(?:0[xX])?(?:[0-9A-Fa-f]{2}){1,8}(?:[\s:,;-]{1,8}|(?![0-9A-Za-z])|(?=0[xX])))"
+_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]+")
+_NO_BASE32 = re.compile(r"[^A-Z2-7]+")
 _LINE = re.compile(r"[^\s>|]+")
 
 
@@ -48,9 +53,23 @@ def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
     """
     if len(text) < SHORTEST:
         return
-    if numbers := runs(text.encode("ascii", "replace"), _OF_NUMBERS, 12, 10):
-        yield from read("|".join(text[max(start - 1, 0) : end + 1] for start, end in numbers), _NUMBERS)
+    outside, dumped = dumps(text)
+    for numbers in (outside, *dumped):
+        yield from _in_numbers(numbers)
     yield from read(text, _LETTERS)
+
+
+def _in_numbers(text: str) -> Iterator[tuple[str, list[str]]]:
+    """The blocks in `text` that are written in numbers."""
+    ascii_bytes = text.encode("ascii", "replace")
+    for name, said, data in lists(text, ascii_bytes, _OPENINGS):
+        # Thousands of small numbers are a table.
+        if _is_packed(data) and (len(data) < MANY_BYTES or len(set(data)) > SPREAD):
+            yield name, []
+        elif said:
+            yield name, [said]
+    if numbers := runs(ascii_bytes, _OF_NUMBERS, 12, 10):
+        yield from read("!".join(text[max(start - 1, 0) : end + 1] for start, end in numbers), _NUMBERS)
 
 
 def read(text: str, readers: "Sequence[Reader]") -> Iterator[tuple[str, list[str]]]:
@@ -121,12 +140,7 @@ def _hex(block: str) -> Iterator[bytes]:
 
 
 def _binary(block: str) -> Iterator[bytes]:
-    digits = _NO_HEX.sub("", block)
-    yield bytes(int(digits[place : place + 8], 2) for place in range(0, len(digits), 8))
-
-
-def _decimal(block: str) -> Iterator[bytes]:
-    yield bytes(int(number) for number in _NUMBER.findall(block))
+    yield bytes(int(block[place : place + 8], 2) for place in range(0, len(block), 8))
 
 
 def _ascii85(block: str) -> Iterator[bytes]:
@@ -200,9 +214,10 @@ def _like(pattern: str) -> _Find:
     return lambda text, _: ((*match.span(), False) for match in compiled.finditer(text))
 
 
-def _in(alphabet: Alphabet) -> _Find:
-    """Finds what could say something in this alphabet."""
-    return lambda _, codes: alphabet.candidates(codes)
+def _in(alphabet: Alphabet, other: str = "(?!)") -> _Find:
+    """Finds what could say something in this alphabet, but for what begins like this, which another reader takes."""
+    taken = re.compile(other)
+    return lambda text, codes: (place for place in alphabet.candidates(codes) if not taken.match(text, *place[:2]))
 
 
 def _values(*alphabets: str, other: str = "") -> bytes:
@@ -248,7 +263,7 @@ _base32_alphabet = partial(Alphabet, _BASE32_DIGITS, openings=_OPENINGS, bits=5,
 # to match.
 SPACED_HEX = Reader(
     "hex",
-    _like(r"(?<![0-9A-Za-z])(?:(?:0[xX])?(?:[0-9A-Fa-f]{2}){1,8}(?:[\s:,;-]{1,2}|(?![0-9A-Za-z]))){3,}"),
+    _like(rf"(?<![0-9A-Za-z]){_SPACED}{{3,}}"),
     _hex,
     wraps=False,
 )
@@ -267,10 +282,36 @@ HEX = Reader(
     ),
     _hex,
 )
-BINARY = Reader("binary digits", _like(r"(?:[01]{8}[\s,]{0,2}){5,}"), _binary, wraps=False)
-DECIMAL = Reader("decimal codes", _like(r"(?:[12]?[0-9]{2}[\s,;]{1,2}){5,}(?:[12]?[0-9]{2})?"), _decimal, wraps=False)
+BINARY = Reader("binary digits", _like(r"[01]{40,}+"), _binary, wraps=False)
+EVEN_HEX = Reader(
+    "hex",
+    _in(
+        Alphabet(_values(*_HEX_DIGITS), _kinds("".join(_HEX_DIGITS)), openings=_OPENINGS, bits=4, shifts=2, even=True),
+        _SPACED + "{3}",
+    ),
+    _hex,
+    wraps=False,
+)
 GROUPED64 = Reader("base64", _in(_base64_alphabet(_kinds(_BASE64_DIGITS[0]))), _base64, wraps=False)
 # Base64 of any text has capitals or digits, and is no number.
+EVEN64 = Reader(
+    "base64",
+    _in(
+        Alphabet(
+            _values(_BASE64_DIGITS[0]),
+            _kinds(_BASE64_DIGITS[0]),
+            openings=_OPENINGS,
+            bits=6,
+            filling=2,
+            shifts=4,
+            aligned=LONG,
+            even=True,
+        ),
+        _WRAPPED,
+    ),
+    lambda block: _base64(_NO_BASE64.sub("", block)),
+    wraps=False,
+)
 BASE64 = Reader(
     "base64",
     _in(
@@ -283,9 +324,24 @@ BASE64 = Reader(
 )
 BASE32 = Reader("base32", _in(_base32_alphabet(_kinds(ascii_uppercase + "234567"), shortest=12)), _base32)
 SMALL32 = Reader("base32", _in(_base32_alphabet(_kinds(ascii_lowercase + "234567"), shortest=16)), _base32)
+EVEN32 = Reader(
+    "base32",
+    _in(
+        Alphabet(
+            _values(ascii_uppercase + "234567"),
+            _kinds(ascii_uppercase + "234567"),
+            openings=_OPENINGS,
+            bits=5,
+            filling=6,
+            even=True,
+        )
+    ),
+    lambda block: _base32(_NO_BASE32.sub("", block)),
+    wraps=False,
+)
 ASCII85 = Reader("ascii85", _like(r"<~[!-uz\s]{8,}+~>"), _ascii85, wraps=False)
 
 # Texts without a run of 12 characters that are written in the first, 10 of them digits, have none of them.
-_NUMBERS = (SPACED_HEX, HEX, BINARY, DECIMAL)
-_OF_NUMBERS = _kinds("".join(_HEX_DIGITS) + "xX \t\r\n:,;-", "".join(_HEX_DIGITS))
-_LETTERS = (GROUPED64, BASE64, BASE32, SMALL32, ASCII85)
+_NUMBERS = (SPACED_HEX, BINARY, HEX, EVEN_HEX)
+_OF_NUMBERS = _kinds("".join(_HEX_DIGITS) + "xXhH \t\r\n:,;-|./_&$#>\\", "".join(_HEX_DIGITS))
+_LETTERS = (GROUPED64, EVEN64, BASE64, BASE32, SMALL32, EVEN32, ASCII85)

@@ -22,6 +22,16 @@ _ESCAPE = re.compile(
     r"\\u\{0{0,4}+([0-9A-Fa-f]{1,6})\}|\\[uU]0{0,4}+([0-9A-Fa-f]{2,5})(?![0-9A-Fa-f])|\\u([0-9A-Fa-f]{4})"
     r"|\\x([0-9A-Fa-f]{2})|[Uu]\+([0-9A-Fa-f]{4,5})[ ,;]?|\\([0-3][0-7]{2})"
 )
+# What ends a string of a program or formula and begins the next of the same; what is one character of it; a line that
+# goes on in the next. Of a list of strings it is clear where it is said that they are joined.
+_BETWEEN = (
+    r"(?<=[A-Za-z0-9 ])[\"'`]\s{0,8}+[+.&|_%s][\s+.&|_%s]{0,22}+[\"'`](?=[A-Za-z0-9 ])"
+    r"|(?<=[A-Za-z0-9])[\"'`]\s{0,24}+[\"'`](?=[A-Za-z0-9])"
+)
+_JOINED, _JOINED_LIST = re.compile(_BETWEEN % ("", "")), re.compile(_BETWEEN % (",", ","))
+_JOINING = re.compile(r"\.\s{0,8}join\b|\b(?:concat|implode)|\bjoin\s{0,8}\(", re.IGNORECASE)
+_CHARACTER = re.compile(r"\b(?:String\.fromCharCode|(?:uni)?char|chrw?)\$?\((\d{1,7})\)", re.IGNORECASE)
+_CONTINUED = re.compile(r"\\\r?\n[ \t]{0,64}+")
 _SHIFTED = re.compile(r"\+([A-Za-z0-9/]{2,}+)-")
 # What prose has not: digits and marks close together, capitals within words or many of them.
 _LIKE_CODE = re.compile(
@@ -111,6 +121,12 @@ def _from_escapes(text: str) -> str:
     return _ESCAPE.sub(character, text)
 
 
+def _from_joined(text: str) -> str:
+    text = _CONTINUED.sub("", text)
+    text = _CHARACTER.sub(lambda code: f"'{chr(min(int(code[1]), 0xD7FF))}'", text)
+    return (_JOINED_LIST if _JOINING.search(text) else _JOINED).sub("", text)
+
+
 def _from_words(text: str) -> str:
     # What is half a character is none of a header's bytes.
     return header_text(text.encode("utf-8", "replace").decode("utf-8")) if "=?" in text else text
@@ -124,11 +140,12 @@ def _from_overridden(text: str) -> str:
 _ESCAPES: tuple[tuple[str, int, Callable[[str], str]], ...] = (
     ("HTML", signs.HTML, lambda text: split(text).shown if _TAG.search(text) else text),
     ("percent escapes", signs.PERCENT, unquote),
+    ("joined strings", signs.JOINED, _from_joined),
     ("quoted-printable", signs.QUOTED, _from_quoted),
     ("character escapes", signs.CHARACTER, _from_escapes),
     ("encoded words", signs.ENCODED_WORD, _from_words),
     ("UTF-7", signs.UTF7, _from_shifted),
 )
-_SURE = signs.HTML | signs.PERCENT | signs.CHARACTER
+_SURE = signs.HTML | signs.PERCENT | signs.CHARACTER | signs.JOINED
 _ALL = _SURE | signs.QUOTED | signs.ENCODED_WORD | signs.UTF7
 _UNSURE = {name for name, sign, _ in _ESCAPES if not sign & _SURE}

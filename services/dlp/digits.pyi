@@ -20,9 +20,10 @@ class Alphabet:
     may begin with; where all those of a run have another bit besides, it is no block but plain words, or numbers.
     `openings`: at b0 << 8 | b1, not 0 if a file may begin with the bytes b0 b1. A block has `shortest` digits or more,
     then up to `filling` that fill it up; without a shortest it is groups with a blank between, of 4, 8, ... 24 digits
-    each but for the last, four groups at least. Its bytes begin at one of the first `shifts` digits, at the first where
-    there are fewer than `aligned`. `turned` are other values that the digits of its first line may have; where there
-    are any, they may also stand in reverse.
+    each but for the last, four groups at least; if `even`, groups of one size from 2 to 64 but for the last, and
+    between them up to four characters, the same each time but for blanks and marks of quotation. Its bytes begin at one
+    of the first `shifts` digits, at the first where there are fewer than `aligned`. `turned` are other values that the
+    digits of its first line may have; where there are any, they may also stand in reverse.
 
     ValueError: bits beyond 1 to 8, a negative shortest.
     """
@@ -39,6 +40,7 @@ class Alphabet:
         shifts: int = 1,
         aligned: int = 0,
         turned: bytes | None = None,
+        even: bool = False,
     ) -> None: ...
     def candidates(self, text: bytes) -> list[tuple[int, int, bool]]:
         """The places (first, last) of the blocks that are worth decoding, as they come, and whether they are worth it

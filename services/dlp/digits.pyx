@@ -3,6 +3,8 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from services.dlp.gaps cimport alike
+
 import numpy as np
 
 # Values of what is no digit: what may stand in a line of a block, what fills up its last digits, and all else.
@@ -24,6 +26,8 @@ cpdef enum:
 
 # Groups of digits: as many in each as a multiple of this, but no more than that; so many groups at least.
 cdef Py_ssize_t QUAD = 4, WIDEST = 24, GROUPS = 4
+# Groups of one size: digits in each, at the most, and characters between two, the same each time.
+cdef Py_ssize_t EVEN = 64, GAP = 4
 
 
 cdef struct Block:
@@ -34,15 +38,17 @@ cdef class Alphabet:
     cdef const uint8_t[::1] values, turned, kinds, openings
     cdef int bits, shifts
     cdef Py_ssize_t shortest, filling, aligned
+    cdef bint even
 
     def __init__(
         self, values, kinds, *, openings, int bits, Py_ssize_t shortest=0, Py_ssize_t filling=0, int shifts=1,
-        Py_ssize_t aligned=0, turned=None,
+        Py_ssize_t aligned=0, turned=None, bint even=False,
     ):
         if not 1 <= bits <= 8 or shortest < 0:
             raise ValueError(f"a digit has 1 to 8 bits, not {bits}; a block has digits, not {shortest}")
         self.values, self.kinds, self.openings, self.turned = values, kinds, openings, turned
         self.bits, self.shifts, self.shortest, self.filling, self.aligned = bits, shifts, shortest, filling, aligned
+        self.even = even
 
     def candidates(self, const uint8_t[::1] text):
         found = []
@@ -66,7 +72,11 @@ cdef class Alphabet:
         cdef Block block
         cdef bint worth, turned
         while count < places.shape[0]:
-            if not (self.run(text, at[0], &block) if self.shortest else self.groups(text, at[0], &block)):
+            if not (
+                self.run(text, at[0], &block) if self.shortest
+                else self.even_groups(text, at[0], &block) if self.even
+                else self.groups(text, at[0], &block)
+            ):
                 at[0] = text.shape[0]
                 break
             at[0] = block.last
@@ -122,6 +132,40 @@ cdef class Alphabet:
                 block.digits += min(size, WIDEST)
                 block.last = place + min(size, WIDEST)
             if count >= GROUPS:
+                block.last = self.filled(text, block.last)
+                return True
+
+    cdef bint even_groups(self, const uint8_t[::1] text, Py_ssize_t at, Block* block) except -1 nogil:
+        """Whether there are groups of digits from `at` on, of one size but for the last, and the same between them."""
+        cdef Py_ssize_t size, count, first, end, before, behind
+        cdef Block whole
+        while True:
+            block.first = first = next_run(text, self.kinds, at, 1)
+            if first == text.shape[0]:
+                return False
+            at = end = run_end(text, self.kinds, first)
+            size = end - first
+            block.digits = count = before = behind = 0
+            whole = block[0]
+            while 1 < size <= EVEN:
+                count += 1
+                whole = block[0]
+                block.digits += end - first
+                block.last = end
+                if end - first < size:
+                    break
+                first = next_run(text, self.kinds, end, 1)
+                if first == text.shape[0] or first - end > GAP:
+                    break
+                if behind and not alike(text, before, behind, end, first):
+                    break
+                before, behind = end, first
+                end = run_end(text, self.kinds, first)
+                if end - first > size:
+                    break
+            if count >= GROUPS:
+                if end - first < size and count > GROUPS and not self.says(text, block[0]):
+                    block[0] = whole  # what follows is a word of its own
                 block.last = self.filled(text, block.last)
                 return True
 

@@ -6,6 +6,7 @@ QUOTED: int
 CHARACTER: int
 ENCODED_WORD: int
 UTF7: int
+JOINED: int
 
 def escapes(text: bytes) -> int:
     """The sum of those above that the text may have; it has no others. What is not ASCII is "?" in it."""

@@ -14,7 +14,10 @@ cpdef enum:
     CHARACTER = 8
     ENCODED_WORD = 16
     UTF7 = 32
+    JOINED = 64
 
+# Characters between two strings that are put together, at the most.
+cdef Py_ssize_t BETWEEN = 24
 # Characters between two that are apart, at the most; how often the same ones follow the first time, at least.
 cdef Py_ssize_t WIDEST = 3, ROUNDS = 7
 
@@ -38,6 +41,14 @@ def escapes(const uint8_t[::1] text):
         elif mark == b"\\":
             if sign in b"uUx0123":
                 signs |= CHARACTER
+            elif sign in b"\r\n":
+                signs |= JOINED
+        elif mark in b"\"'`":
+            if is_joined(text, at):
+                signs |= JOINED
+        elif mark == b"(":
+            if 0x30 <= sign <= 0x39 and at and text[at - 1] | 0x20 in b"erw":  # fromCharCode(, chr(, chrw(
+                signs |= JOINED
         elif mark in b"Uu":
             if sign == b"+":
                 signs |= CHARACTER
@@ -134,3 +145,18 @@ cdef bint is_line_end(const uint8_t[::1] text, Py_ssize_t at) except -1 nogil:
     while at < text.shape[0] and text[at] in b" \t":
         at += 1
     return at < text.shape[0] and text[at] in b"\r\n"
+
+
+cdef bint is_joined(const uint8_t[::1] text, Py_ssize_t at) except -1 nogil:
+    """Whether this quotation mark ends a string that another follows, put together with it."""
+    cdef Py_ssize_t end = at + 1, most = min(at + 2 + BETWEEN, text.shape[0] - 1)
+    cdef bint marked = False
+    while end < most and text[end] in b" \t\r\n+.&|,_":
+        marked = marked or text[end] > 0x20
+        end += 1
+    if at == 0 or end >= most or text[end] not in b"\"'`":
+        return False
+    # Strings that only stand side by side are put together within a word.
+    return (is_alnum(text[at - 1]) or (marked and text[at - 1] == b" ")) and (
+        is_alnum(text[end + 1]) or (marked and text[end + 1] == b" ")
+    )

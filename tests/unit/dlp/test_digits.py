@@ -6,12 +6,13 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.dlp.blocks import BASE32, BASE64, GROUPED64, HEX, LONG, SMALL32, Reader, read
+from services.dlp.blocks import BASE32, BASE64, EVEN32, EVEN64, EVEN_HEX, GROUPED64, HEX, LONG, SMALL32, Reader, read
 from services.dlp.decoders import rot13
 from services.dlp.digits import Alphabet, runs
 
@@ -151,6 +152,40 @@ groups = st.lists(
 def test_groups_that_are_left_out_say_nothing(text: str) -> None:
     assert list(read(text, [GROUPED64])) == told(GROUPED64, text, all_groups)
     assert set(places(GROUPED64, text)) <= {(start, end) for start, end, _ in all_groups(text)}
+
+
+def all_even_groups(text: str, digits: str) -> Iterator[tuple[int, int, bool]]:
+    """Groups of one size, and the same between them, with the last and without."""
+    runs = list(re.finditer(f"[{digits}]+", text))
+    for first in range(len(runs)):
+        size, last = len(runs[first][0]), first
+        gaps = [
+            re.sub(r"[ \t\r\n>|_]+", "", text[one.end() : other.start()]) if other.start() - one.end() <= 4 else None
+            for one, other in pairwise(runs[first:])
+        ]
+        while last + 1 < len(runs) and gaps[last - first] == gaps[0] and gaps[0] is not None:
+            if len(runs[last][0]) < size or len(runs[last + 1][0]) > size:
+                break
+            last += 1
+        for end in (last, last - 1):
+            if end - first > 2 and 1 < size <= 64:
+                yield runs[first].start(), runs[end].end(), False
+
+
+EVEN = {"base64": (EVEN64, "A-Za-z0-9+/"), "base32": (EVEN32, "A-Z2-7"), "hex": (EVEN_HEX, "0-9A-Fa-f")}
+
+
+@pytest.mark.parametrize("written", EVEN)
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(texts, st.integers(2, 70), st.sampled_from(["\n", ".", " | ", "', '", "\n> ", ", &H"]), data)
+def test_groups_of_one_size_are_found_where_they_stand(
+    written: str, text: str, size: int, between: str, said: bytes
+) -> None:
+    reader, digits = EVEN[written]
+    spelt = b64(said) if written == "base64" else said.hex() if written == "hex" else base64.b32encode(said).decode()
+    whole = text + between.join(re.findall(f".{{1,{size}}}", spelt))
+    known = {(start, end) for start, end, _ in all_even_groups(whole, digits)}
+    assert {(start, len(whole[:end].rstrip("="))) for start, end in places(reader, whole)} <= known
 
 
 @pytest.mark.parametrize("written", WRITTEN)

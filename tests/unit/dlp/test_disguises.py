@@ -8,6 +8,7 @@ import string
 import time
 from collections.abc import Callable
 from email.message import EmailMessage
+from typing import Literal
 from urllib.parse import quote
 
 import pytest
@@ -66,6 +67,36 @@ def b64(text: str) -> str:
 
 def wrapped(text: str, width: int = 20, mark: str = "") -> str:
     return "\n".join(mark + text[place : place + width] for place in range(0, len(text), width))
+
+
+def codes(form: str, mark: str) -> Callable[[str], str]:
+    """A disguise that writes the number of each byte in this form."""
+    return lambda text: mark.join(format(byte, form) for byte in text.encode())
+
+
+def parts(text: str, size: int = 3) -> list[str]:
+    return [text[place : place + size] for place in range(0, len(text), size)]
+
+
+def strings(mark: str, sign: str) -> Callable[[str], str]:
+    """A disguise that puts a text together of strings, as a program does."""
+    return lambda text: mark + f"{mark}{sign}{mark}".join(parts(text)) + mark
+
+
+def dump(address: str, group: str, size: int = 1, order: Literal["big", "little"] = "big") -> Callable[[str], str]:
+    """A disguise that is a dump of the bytes, sixteen in a line, in groups of so many."""
+
+    def dumped(text: str) -> str:
+        data = text.encode() + b"\0" * (-len(text) % size)
+        lines = (
+            f"{place:{address}} "
+            + " ".join(format(int.from_bytes(data[at : at + size], order), group) for at in range(place, last, size))
+            for place in range(0, len(data), 16)
+            for last in [min(place + 16, len(data))]
+        )
+        return "\n".join(lines)
+
+    return dumped
 
 
 DISGUISES: dict[str, Callable[[str], str]] = {
@@ -157,6 +188,42 @@ DISGUISES: dict[str, Callable[[str], str]] = {
         " ", " \u200b"
     ),
     "base64 in percent escapes": lambda t: "".join(f"%{ord(c):02X}" for c in b64(t)),
+    "strings, plus": strings("'", "+"),
+    "strings, plus and blanks": strings('"', " + "),
+    "strings, dots": strings('"', " . "),
+    "strings, ampersands": strings('"', " & _\r\n    "),
+    "strings, bars": strings("'", " || "),
+    "strings, side by side": strings('"', " "),
+    "strings, with nothing between": strings('"', ""),
+    "strings in a list that is joined": lambda t: f"[{strings(chr(39), ', ')(t)}].join('')",
+    "strings and characters": lambda t: f"'{t[:4]}' + String.fromCharCode({ord(t[4])}) + '{t[5:]}'",
+    "lines that go on": lambda t: "\\\n".join(parts(t)),
+    "decimal codes, commas": codes("d", ","),
+    "decimal codes, a list": lambda t: f"fromCharCode({codes('d', ', ')(t)})",
+    "decimal codes, dashes": codes("d", "-"),
+    "decimal codes, a line each": codes("d", "\n"),
+    "decimal codes, calls": lambda t: " & ".join(f"Chr({byte})" for byte in t.encode()),
+    "octal codes": codes("o", " "),
+    "octal codes, commas": codes("#o", ", "),
+    "binary digits, together": codes("08b", ""),
+    "binary digits, seven": codes("07b", " "),
+    "binary digits, as numbers": codes("#010b", ", "),
+    "binary digits, in groups of four": lambda t: " ".join(parts(codes("08b", "")(t), 4)),
+    "hex, dots": lambda t: t.encode().hex("."),
+    "hex, bars": lambda t: t.encode().hex("|"),
+    "hex, as in Basic": codes("02X", ", &H"),
+    "hex, in groups of three": lambda t: " ".join(parts(t.encode().hex(), 3)),
+    "hex, nothing but marks between": lambda t: "0x" + codes("02x", "0x")(t),
+    "a dump as by xxd": dump("08x", "04x", 2),
+    "a dump as by od": dump("07o", "06o", 2, "little"),
+    "a dump as by od, bytes": dump("07o", "03o"),
+    "a dump as by hexdump": dump("07x", "04x", 2, "little"),
+    "a dump as by hexdump, bytes": dump("08x", "02x"),
+    "base64, in lines of four": lambda t: "\n".join(parts(b64(f"the {t} flies"), 4)),
+    "base64, in groups of five": lambda t: " ".join(parts(b64(f"the {t} flies"), 5)),
+    "base64, dotted groups": lambda t: ".".join(parts(b64(f"the {t} flies"), 8)),
+    "base64 in strings": lambda t: strings("'", " + ")(b64(f"the {t} flies")),
+    "base32, in groups": lambda t: " ".join(parts(base64.b32encode(f"the {t} flies".encode()).decode(), 4)),
     "references in base64": lambda t: b64("".join(f"&#{ord(c)};" for c in t)),
 }
 

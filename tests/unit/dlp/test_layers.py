@@ -149,6 +149,14 @@ WRITTEN: dict[str, Callable[[bytes], str]] = {
     "hex": bytes.hex,
     "hex, spaced": lambda data: data.hex(" "),
     "base32": lambda data: base64.b32encode(data).decode(),
+    "base64, in lines of six": lambda data: re.sub("(.{6})", r"\1\n", base64.b64encode(data).decode()),
+    "hex, dotted": lambda data: data.hex("."),
+    "decimal codes": lambda data: ", ".join(map(str, data)),
+    "octal codes": lambda data: " ".join(f"{byte:03o}" for byte in data),
+    "binary digits": lambda data: "\n".join(f"{byte:08b}" for byte in data),
+    "a dump": lambda data: "\n".join(
+        f"{place:08x}  {data[place : place + 16].hex(' ')}  |................|" for place in range(0, len(data), 16)
+    ),
 }
 
 

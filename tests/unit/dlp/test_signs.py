@@ -17,6 +17,9 @@ SIGNS = {
     signs.QUOTED: r"=[0-9A-Fa-f]{2}|(?<!=)=[ \t]{0,8}\r?\n",
     signs.CHARACTER: r"\\u\{|\\[uU][0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|[Uu]\+[0-9A-Fa-f]{4}|\\[0-3][0-7]{2}",
     signs.ENCODED_WORD: r"=\?",
+    signs.JOINED: r"[A-Za-z0-9 ][\"'`]\s{0,8}[+.&|_][\s+.&|_]{0,15}[\"'`][A-Za-z0-9 ]"
+    r"|[A-Za-z0-9][\"'`]\s{0,24}[\"'`][A-Za-z0-9]"
+    r"|\\\r?\n|[erwERW]\([0-9]",
     signs.UTF7: r"\+[A-Za-z0-9/]{2,}-",
 }
 ALL = sum(SIGNS)
@@ -51,6 +54,7 @@ PIECES = [
         "\\",
         "U+0041",
     ),
+    *("'", '"', "a'+'b", 'a" & "b', "`.`", "Chr(65)", "r(1", "','", "['a', 'b'].join()", "\\\n", "\\\r\n", "''"),
     *("u+41", "U+", "+AGEAYg-", "+AG-", "\\301", "+aé-", "++", "+-", "é", "\x00", "\n", " a word ", "ab", "1"),
 ]
 texts = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=4)), max_size=12).map("".join)
