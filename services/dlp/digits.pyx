@@ -137,37 +137,45 @@ cdef class Alphabet:
 
     cdef bint even_groups(self, const uint8_t[::1] text, Py_ssize_t at, Block* block) except -1 nogil:
         """Whether there are groups of digits from `at` on, of one size but for the last, and the same between them."""
-        cdef Py_ssize_t size, count, first, end, before, behind
+        cdef Py_ssize_t size = 0, count = 0, first, end = at, before = 0, behind = 0
         cdef Block whole
+        block.last = at - GAP - 1
         while True:
-            block.first = first = next_run(text, self.kinds, at, 1)
-            if first == text.shape[0]:
-                return False
-            at = end = run_end(text, self.kinds, first)
-            size = end - first
-            block.digits = count = before = behind = 0
-            whole = block[0]
-            while 1 < size <= EVEN:
-                count += 1
-                whole = block[0]
-                block.digits += end - first
-                block.last = end
-                if end - first < size:
-                    break
-                first = next_run(text, self.kinds, end, 1)
-                if first == text.shape[0] or first - end > GAP:
-                    break
-                if behind and not alike(text, before, behind, end, first):
-                    break
-                before, behind = end, first
+            first = end
+            while first < text.shape[0] and not self.kinds[text[first]]:
+                first += 1
+            if count and first < text.shape[0] and first - block.last <= GAP:
+                if count > 1 and not alike(text, before, behind, block.last, first):
+                    if count >= GROUPS:
+                        break
+                    # The last of these may be the first of others.
+                    block.first = block.last - size
+                    block.digits, count = size, 1
+                before, behind = block.last, first
                 end = run_end(text, self.kinds, first)
-                if end - first > size:
+                if end - first == size:
+                    count += 1
+                    block.digits += size
+                    block.last = end
+                    continue
+                if end - first < size and count + 1 >= GROUPS:
+                    whole = block[0]
+                    block.digits += end - first
+                    block.last = end
+                    if count >= GROUPS and not self.says(text, block[0]):
+                        block[0] = whole  # what follows is a word of its own
                     break
             if count >= GROUPS:
-                if end - first < size and count > GROUPS and not self.says(text, block[0]):
-                    block[0] = whole  # what follows is a word of its own
-                block.last = self.filled(text, block.last)
-                return True
+                break
+            if first == text.shape[0]:
+                return False
+            # One that is too short or too long for the groups before it may be the first of others.
+            block.first, block.last = first, run_end(text, self.kinds, first)
+            end = block.last
+            size = block.digits = end - first
+            count = 1 < size <= EVEN
+        block.last = self.filled(text, block.last)
+        return True
 
     cdef Py_ssize_t filled(self, const uint8_t[::1] text, Py_ssize_t at) except -1 nogil:
         """Where what fills up a block has ended that ends at `at`."""

@@ -45,6 +45,8 @@ def _read(values: list[int]) -> tuple[str, bytes]:
 
 def dumps(text: str) -> tuple[str, list[str]]:
     """A text without the dumps in it, and what these are dumps of, in digits; words in either order of their bytes."""
+    if "0000" not in text:
+        return text, []
     found: list[list[re.Match[str]]] = []
     for line in _LINE.finditer(f"\n{text}\n"):
         address = int(line[1], 16)

@@ -28,6 +28,8 @@ def escapes(const uint8_t[::1] text):
     cdef uint8_t mark, sign
     for at in range(size - 1):
         mark = text[at]
+        if (is_letter(mark) and mark | 0x20 != b"u") or mark == b" ":
+            continue
         sign = text[at + 1]
         if mark == b"<":
             if sign in b"!/" or is_letter(sign):
