@@ -219,7 +219,7 @@ def test_a_maze_of_certificates_is_left_soon(certified, is_valid):
     first = certified(None, name("maze"))
     maze = [certified(first, name("maze"), key=first.key) for _ in range(32)]
     leaf = certified(first, name("a"), ca=False)
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     assert not is_valid(leaf, *maze, root=root)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1

