@@ -49,7 +49,7 @@ _INLINE = frozenset(
             "sup",
             "time",
         ),
-        *("tspan", "tt", "u", "var", "wbr"),
+        *("tspan", "tt", "u", "var", "wbr", "nobr", "blink", "output", "ruby", "rb"),
     ]
 )
 # A part of a label that stands elsewhere: drawings wrap no lines.

@@ -12,6 +12,7 @@ from services.dlp.markup import split
     [
         ("fal<b>con</b>", "falcon"),
         ("fal<!-- x -->con", "falcon"),
+        ("<nobr>fal</nobr><ruby>con</ruby>", "falcon"),
         ("<p>one</p><p>two</p>", "one two"),
         ("<td>one<td>two", "one two"),
         ("<svg><text>fal<tspan>con</tspan></text></svg>", "falcon"),
