@@ -36,8 +36,8 @@ _TO_BASE64 = str.maketrans("-_", "+/", "= \t")
 _UNPRINTABLE = bytes(b for b in range(32) if b not in b"\t\n\r\f\v") + b"\x7f"
 _RUN = re.compile(rb"[\x20-\x7e]{%d,}+" % SCRAP)
 _NO_HEX = re.compile(r"0[xX]|[^0-9A-Fa-f]")
-# Lines of base64, and groups of hexadecimal digits, that are read as such.
-_WRAPPED = rf"[A-Za-z0-9+/]{{{SHORTEST},}}+[ \t]{{0,8}}+[\r\n]"
+# Lines of base64 that are read as such, or numbers alone; groups of hexadecimal digits that are read as such.
+_WRAPPED = rf"[A-Za-z0-9+/]{{{SHORTEST},}}+[ \t]{{0,8}}+[\r\n]|[^A-Za-z]++\Z"
 _SPACED = r"(?:(?:0[xX])?(?:[0-9A-Fa-f]{2}){1,8}(?:[\s:,;-]{1,8}|(?![0-9A-Za-z])|(?=0[xX])))"
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]+")
 _NO_BASE32 = re.compile(r"[^A-Z2-7]+")
@@ -157,7 +157,8 @@ def _is_packed(data: bytes) -> bool:
         except zlib.error:
             pass
     family = kind_of("", "", data).family
-    return family in _PACKED or (family is Family.UNKNOWN and len(data) >= MANY_BYTES)
+    # Where no digit is beyond nine, it is a table of numbers.
+    return family in _PACKED or (family is Family.UNKNOWN and len(data) >= MANY_BYTES and not data.hex().isdecimal())
 
 
 @dataclass(frozen=True, slots=True)

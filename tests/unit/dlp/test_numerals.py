@@ -100,9 +100,13 @@ def test_dates_addresses_and_prices_are_no_text(text: str) -> None:
     assert list(blocks(text)) == []
 
 
-def test_a_table_of_small_numbers_is_no_file() -> None:
+@pytest.mark.parametrize("between", [" ", "; ", "|", "\n", "-"])
+@pytest.mark.parametrize(("least", "most"), [(0, 100), (10, 100), (100, 1000), (1000, 10000)])
+def test_a_table_of_numbers_is_no_file(least: int, most: int, between: str) -> None:
     chance = random.Random(2)
-    assert [] not in [said for _, said in blocks(" ".join(str(chance.randrange(100)) for _ in range(9000)))]
+    text = between.join(str(chance.randrange(least, most)) for _ in range(9000))
+    assert [] not in [said for _, said in blocks(text)]
+    assert [] not in [said for _, said in blocks(f"{least or 7}{between}" * 9000)]
 
 
 def test_only_what_counts_up_from_nothing_is_a_dump() -> None:
