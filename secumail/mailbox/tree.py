@@ -8,7 +8,7 @@ from email.message import Message
 from email.parser import BytesParser
 from email.policy import Compat32
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Mime: TypeAlias = Message
 
@@ -94,6 +94,12 @@ class _Part(Message):
             block = self.get_content_type() == "message/delivery-status"
             self.policy.count(parts=not block, fields=block)
         super().attach(payload)
+
+    def get_payload(self, *which: Any, **how: Any) -> Any:
+        """A text as it came: the standard library reads it in its charset, even where it is only to be measured or
+        written out again, which raises where the charset is odd or the text 8-bit."""
+        raw = vars(self)["_payload"]
+        return raw if isinstance(raw, str) and not (which or how) else super().get_payload(*which, **how)
 
 
 def parse(raw: bytes, policy: Policy) -> Mime:

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secumail.mailbox import mime
+from secumail.mailbox.summary import summarise
 from secumail.mailbox.tree import MAX_DEPTH, MAX_FIELDS, MAX_PARTS, BeyondBoundsError, Bound, Policy, children, parse
 from services.dlp.reading import read
+from services.gateway.reading import view
 
 BLOCK = b"Final-Recipient: rfc822; bob@elsewhere.example\r\n\r\n"
 
@@ -67,3 +69,18 @@ def test_any_bytes_are_taken_apart_or_not_but_never_raise(raw: bytes) -> None:
         mime.header(given_)
         if (mail := mime.parse(given_)) is not None:
             assert list(mime.leaves(mail))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (b"text/plain; charset*=utf-8''utf-8; charset*0=a; name=a.txt", b"\xc3\xa9"),
+        (b"text/plain; charset=utf-16; name=a.txt", b"\xc3\xa9"),
+        (b"message/rfc822", b"Content-Type: multipart/mixed\r\n\r\n\xc3\xa9"),
+    ],
+    ids=["parameters that have no order", "a charset that is not its own", "a mail of parts that has none"],
+)
+def test_what_is_8_bit_is_shown_and_measured_whatever_its_type_says(kind: bytes, text: bytes) -> None:
+    mail = b"Content-Type: %b\r\n\r\n%b" % (kind, text)
+    assert [one.data for one in view(mail).attachments] == [text]
+    assert [one["size"] for one in summarise(mail).attachments] == [len(text)]
