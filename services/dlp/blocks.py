@@ -22,8 +22,9 @@ from services.dlp.numbers import dumps, lists
 SHORTEST = 8
 # Digits from which on a block may stand right behind other letters, be turned around or be in rot13.
 LONG = 16
-# Of a file without a known kind, what is no chance; how many different bytes are in it, at least, if it is numbers.
-MANY_BYTES, SPREAD = 4096, 192
+# Of a file without a known kind, what is no chance; how many different bytes are in it, at least, if it is numbers, and
+# how many of an encoding's digits, as a share: words, genes and tables that are as long do with fewer.
+MANY_BYTES, SPREAD, DENSE = 4096, 192, 0.87
 # What begins a file of any kind, if it is no chance; those without are longer than a block of tar.
 _SIGNATURES = (
     b"x",
@@ -147,8 +148,9 @@ def _ascii85(block: str) -> Iterator[bytes]:
     yield base64.a85decode(block, adobe=True)
 
 
-def _is_packed(data: bytes) -> bool:
-    """Whether these bytes, which are no text, hold more than a reader of texts can see."""
+def _is_packed(data: bytes, dense: bool = True) -> bool:
+    """Whether these bytes, which are no text, hold more than a reader of texts can see. `dense`: they were written with
+    nearly all digits there are."""
     if len(data) < FILE or (len(data) < ANY_FILE and not data.startswith(_SIGNATURES)):
         return False
     if data[0] == 0x78 and (data[0] << 8 | data[1]) % 31 == 0:  # RFC 1950
@@ -157,23 +159,23 @@ def _is_packed(data: bytes) -> bool:
         except zlib.error:
             pass
     family = kind_of("", "", data).family
-    # Where no digit is beyond nine, it is a table of numbers.
-    return family in _PACKED or (family is Family.UNKNOWN and len(data) >= MANY_BYTES and not data.hex().isdecimal())
+    return family in _PACKED or (dense and family is Family.UNKNOWN and len(data) >= MANY_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
-    """What a block of so many digits may decode to."""
+    """What a block of so many digits may decode to, and whether nearly all digits that there are are among them."""
 
     size: int
     ways: tuple[bytes, ...]
+    dense: bool
 
     def text(self) -> str | None:
         return next((text for data in self.ways if (text := _readable(data)) is not None), None)
 
     def is_packed(self) -> bool:
         """Whether a block that is no text is a file of a kind that has to be opened, or many bytes of no known kind."""
-        return self.size >= SCRAPS and any(map(_is_packed, self.ways))
+        return self.size >= SCRAPS and any(_is_packed(data, self.dense) for data in self.ways)
 
     def scraps(self) -> str:
         """What can be read here and there in a block that is no text."""
@@ -188,18 +190,22 @@ _Find = Callable[[str, bytes], Iterable[tuple[int, int, bool]]]
 @dataclass(frozen=True, slots=True)
 class Reader:
     """An encoding of blocks: where one stands in a text, of which also the bytes are given, and whether it may be in
-    rot13 or reversed; what it may decode to; whether it goes on in the next line."""
+    rot13 or reversed; what it may decode to; how many of its digits are letters or numbers; whether it goes on in the
+    next line."""
 
     name: str
     find: _Find
     decode: Callable[[str], Iterator[bytes]]
+    alnums: int
     wraps: bool = True
 
     def decoded(self, block: str) -> _Decoded:
         try:
-            return _Decoded(len(block), tuple(self.decode(block)))
+            ways = tuple(self.decode(block))
         except ValueError:  # the lines below belonged to something else, or it was no such block
-            return _Decoded(len(block), ())
+            ways = ()
+        dense = len(block) >= MANY_BYTES and sum(map(str.isalnum, set(block))) >= DENSE * self.alnums
+        return _Decoded(len(block), ways, dense)
 
     def parts(self, lines: list[str]) -> Iterator[str | None]:
         """What lines can say besides what they say as one block: the last being no part of it; each one of its own."""
@@ -266,6 +272,7 @@ SPACED_HEX = Reader(
     "hex",
     _like(rf"(?<![0-9A-Za-z]){_SPACED}{{3,}}"),
     _hex,
+    16,
     wraps=False,
 )
 # A word of 6 letters makes 12 digits.
@@ -282,8 +289,12 @@ HEX = Reader(
         )
     ),
     _hex,
+    16,
 )
-BINARY = Reader("binary digits", _like(r"[01]{40,}+"), _binary, wraps=False)
+# Numbers of fewer digits are read as a list. Lines may end within a byte.
+BINARY = Reader(
+    "binary digits", _like(r"[01]{17,}+(?:[ \t]{0,8}+\r?\n[ \t>|]{0,16}+[01]++)*+"), _binary, 2, wraps=False
+)
 EVEN_HEX = Reader(
     "hex",
     _in(
@@ -291,9 +302,10 @@ EVEN_HEX = Reader(
         _SPACED + "{3}",
     ),
     _hex,
+    16,
     wraps=False,
 )
-GROUPED64 = Reader("base64", _in(_base64_alphabet(_kinds(_BASE64_DIGITS[0]))), _base64, wraps=False)
+GROUPED64 = Reader("base64", _in(_base64_alphabet(_kinds(_BASE64_DIGITS[0]))), _base64, 62, wraps=False)
 # Base64 of any text has capitals or digits, and is no number.
 EVEN64 = Reader(
     "base64",
@@ -311,6 +323,7 @@ EVEN64 = Reader(
         _WRAPPED,
     ),
     lambda block: _base64(_NO_BASE64.sub("", block)),
+    62,
     wraps=False,
 )
 BASE64 = Reader(
@@ -322,9 +335,10 @@ BASE64 = Reader(
         )
     ),
     _base64,
+    62,
 )
-BASE32 = Reader("base32", _in(_base32_alphabet(_kinds(ascii_uppercase + "234567"), shortest=12)), _base32)
-SMALL32 = Reader("base32", _in(_base32_alphabet(_kinds(ascii_lowercase + "234567"), shortest=16)), _base32)
+BASE32 = Reader("base32", _in(_base32_alphabet(_kinds(ascii_uppercase + "234567"), shortest=12)), _base32, 32)
+SMALL32 = Reader("base32", _in(_base32_alphabet(_kinds(ascii_lowercase + "234567"), shortest=16)), _base32, 32)
 EVEN32 = Reader(
     "base32",
     _in(
@@ -338,9 +352,10 @@ EVEN32 = Reader(
         )
     ),
     lambda block: _base32(_NO_BASE32.sub("", block)),
+    32,
     wraps=False,
 )
-ASCII85 = Reader("ascii85", _like(r"<~[!-uz\s]{8,}+~>"), _ascii85, wraps=False)
+ASCII85 = Reader("ascii85", _like(r"<~[!-uz\s]{8,}+~>"), _ascii85, 57, wraps=False)
 
 # Texts without a run of 12 characters that are written in the first, 10 of them digits, have none of them.
 _NUMBERS = (SPACED_HEX, BINARY, HEX, EVEN_HEX)

@@ -7,6 +7,7 @@ import io
 import lzma
 import random
 import re
+import string
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -184,6 +185,30 @@ def test_a_small_picture_or_a_number_is_no_file_to_be_opened() -> None:
     picture = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
     for data in (picture, random.Random(4).randbytes(300), b"\x99\x01\x0d\x04" + random.Random(5).randbytes(400)):
         assert encodings.find([Passage("body", WRITTEN["base64, wrapped"](data))]) == ()
+
+
+def groups(letters: str, size: int, between: str = " ") -> str:
+    draw = random.Random(6)
+    return between.join("".join(draw.choices(letters, k=size)) for _ in range(2000))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        groups(string.ascii_lowercase, 6),
+        groups(string.ascii_letters, 8, "\r\n"),
+        groups("acgt", 10),
+        groups("ACDEFGHIKLMNPQRSTVWY", 10),
+        groups("0123456789", 5),
+        groups(string.ascii_lowercase + string.digits, 6, "-"),
+        groups("0123456789", 16, ", "),
+        "\n".join(f"{n % 28 + 1:02}/{n % 12 + 1:02}/{n % 9 + 20}" for n in range(4000)),
+        groups(string.ascii_lowercase, 6, ""),
+    ],
+    ids=["words", "names", "genes", "proteins", "numbers", "licences", "cards", "dates", "one word"],
+)
+def test_thousands_of_words_or_numbers_of_one_size_are_no_file(text: str) -> None:
+    assert encodings.find([Passage("body", text)]) == ()
 
 
 TOKEN = "AKIAZQ3DRSTUVWXY2345"
