@@ -76,12 +76,13 @@ def unescape(text: str) -> list[tuple[tuple[str, ...], str]]:
     """The text without its escapes, one layer of each, and the names of those that were there; nothing, without any.
 
     Before it, the text without those that are hardly anything else, where there were others as well: of ?q=f%61lcon
-    quoted-printable would take =fa.
+    quoted-printable would take =fa. Before that, the text whose strings are not joined: what ends one is no part of
+    the next.
     """
     names, undone = _undo(text, _ALL)
     if names:
-        sure = ((), text) if _UNSURE.isdisjoint(names) else _undo(text, _SURE)
-        return [reading for reading in (sure, (names, undone)) if reading[0]]
+        fewer = [_undo(text, escapes) for escapes, beyond in _FEWER if not beyond.isdisjoint(names)]
+        return [reading for reading in (*fewer, (names, undone)) if reading[0]]
     if _OVERRIDE in text and (turned := _from_overridden(text)) != text:
         return [(("direction override",), turned)]
     return []
@@ -146,6 +147,10 @@ _ESCAPES: tuple[tuple[str, int, Callable[[str], str]], ...] = (
     ("encoded words", signs.ENCODED_WORD, _from_words),
     ("UTF-7", signs.UTF7, _from_shifted),
 )
-_SURE = signs.HTML | signs.PERCENT | signs.CHARACTER | signs.JOINED
+_CERTAIN = signs.HTML | signs.PERCENT | signs.CHARACTER
+_SURE = _CERTAIN | signs.JOINED
 _ALL = _SURE | signs.QUOTED | signs.ENCODED_WORD | signs.UTF7
-_UNSURE = {name for name, sign, _ in _ESCAPES if not sign & _SURE}
+_FEWER = tuple(
+    (escapes, {name for name, sign, _ in _ESCAPES if sign & beyond})
+    for escapes, beyond in ((_CERTAIN, signs.JOINED), (_SURE, _ALL & ~_SURE))
+)

@@ -21,9 +21,9 @@ class Alphabet:
     `openings`: at b0 << 8 | b1, not 0 if a file may begin with the bytes b0 b1. A block has `shortest` digits or more,
     then up to `filling` that fill it up; without a shortest it is groups with a blank between, of 4, 8, ... 24 digits
     each but for the last, four groups at least; if `even`, groups of one size from 2 to 64 but for the last, and
-    between them up to four characters, the same each time but for blanks and marks of quotation. Its bytes begin at one
-    of the first `shifts` digits, at the first where there are fewer than `aligned`. `turned` are other values that the
-    digits of its first line may have; where there are any, they may also stand in reverse.
+    between them up to four characters, the same each time but for blanks, commas and marks of quotation. Its bytes
+    begin at one of the first `shifts` digits, at the first where there are fewer than `aligned`. `turned` are other
+    values that the digits of its first line may have; where there are any, they may also stand in reverse.
 
     ValueError: bits beyond 1 to 8, a negative shortest.
     """

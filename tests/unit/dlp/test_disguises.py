@@ -203,6 +203,7 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "decimal codes, dashes": codes("d", "-"),
     "decimal codes, a line each": codes("d", "\n"),
     "decimal codes, calls": lambda t: " & ".join(f"Chr({byte})" for byte in t.encode()),
+    "decimal codes, commas here and there": lambda t: codes("d", ", ")(t).replace("1, 1", "1 1"),
     "octal codes": codes("o", " "),
     "octal codes, commas": codes("#o", ", "),
     "binary digits, together": codes("08b", ""),
@@ -236,6 +237,19 @@ def found(text: str) -> dict[str, tuple[int, list[str]]]:
         _, views = seen.get(terms[occurrence.term], (0, []))
         seen[terms[occurrence.term]] = occurrence.total, [*views, occurrence.view]
     return seen
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "op%65ration bluebell' + 's",
+        "see op&#101;ration bluebell\\\ns",
+        "op\\x65ration bluebell' + chr(115)",
+        "?q=op%65ration bluebell' + 's=62",
+    ],
+)
+def test_a_word_that_ends_where_strings_are_joined_does_not_go_on_in_the_next(text: str) -> None:
+    assert list(found(text)) == ["operation bluebell"]
 
 
 @pytest.mark.parametrize("phrase", PHRASES)

@@ -14,7 +14,7 @@ from services.dlp.numbers import dumps
 from services.dlp.numerals import BINARY, DECIMAL, OCTAL, numerals
 
 NUMBER = re.compile(r"(?<![0-9A-Za-z])(?:0[oObB])?([0-9]{1,16})(?![0-9A-Za-z])")
-BLANKS = re.compile(r"[ \t\r\n>|_]+")
+BLANKS = re.compile(r"[ \t\r\n>|_,;]+")
 
 
 def lists(text: str) -> list[list[re.Match[str]]]:
