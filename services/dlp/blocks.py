@@ -36,6 +36,7 @@ _PACKED = frozenset(Family) - {Family.TEXT, Family.UNKNOWN, Family.DATA, Family.
 _TO_BASE64 = str.maketrans("-_", "+/", "= \t")
 _UNPRINTABLE = bytes(b for b in range(32) if b not in b"\t\n\r\f\v") + b"\x7f"
 _RUN = re.compile(rb"[\x20-\x7e]{%d,}+" % SCRAP)
+_NO_BINARY = re.compile(r"[^01]+")
 _NO_HEX = re.compile(r"0[xX]|[^0-9A-Fa-f]")
 # Lines of base64 that are read as such, or numbers alone; groups of hexadecimal digits that are read as such.
 _WRAPPED = rf"[A-Za-z0-9+/]{{{SHORTEST},}}+[ \t]{{0,8}}+[\r\n]|[^A-Za-z]++\Z"
@@ -141,7 +142,8 @@ def _hex(block: str) -> Iterator[bytes]:
 
 
 def _binary(block: str) -> Iterator[bytes]:
-    yield bytes(int(block[place : place + 8], 2) for place in range(0, len(block), 8))
+    digits = _NO_BINARY.sub("", block)
+    yield bytes(int(digits[place : place + 8], 2) for place in range(0, len(digits), 8))
 
 
 def _ascii85(block: str) -> Iterator[bytes]:

@@ -207,6 +207,8 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "octal codes": codes("o", " "),
     "octal codes, commas": codes("#o", ", "),
     "binary digits, together": codes("08b", ""),
+    "binary digits, in short lines": lambda t: wrapped(codes("08b", "")(t), 24),
+    "binary digits, in lines that end within a byte": lambda t: wrapped(codes("08b", "")(t), 60, "> "),
     "binary digits, seven": codes("07b", " "),
     "binary digits, as numbers": codes("#010b", ", "),
     "binary digits, in groups of four": lambda t: " ".join(parts(codes("08b", "")(t), 4)),
