@@ -88,7 +88,7 @@ def words_in(picture: Image.Image, budget: Budget) -> Iterator[Piece]:
 
 def _icon(picture: Image.Image) -> Iterator[Piece]:
     """A code needs less room than a word, and less time than setting a mail aside for it."""
-    if picture.width * picture.height < SMALL:
+    if picture.width * picture.height <= MAX_PIXELS:
         # What is damaged has no code in it, and that it is damaged others say.
         with contextlib.suppress(OSError, ValueError, SyntaxError, EOFError):
             yield from codes_in(_grey(picture))

@@ -69,13 +69,14 @@ _NEXT_MAIL = re.compile(rb"\r?\n\r?\n(?=From )")
 def extract(files: Iterable[File], limits: Limits | None = None, examine: Examine | None = None) -> Iterator[Found]:
     """All that the files of one mail carry, in their order. Runs where it is called: see `child` for a safe place."""
     walk = _Walk(Budget(limits or Limits()), examine)
-    for file in files:
-        try:
+    where = ""
+    try:
+        for file in files:
+            where = file.where
             yield from walk.top(file)
-        except Exceeded as exceeded:
-            yield Hit(UNSCANNABLE, exceeded.rule, file.where)
-            return
-    yield from walk.small_pictures()
+        yield from walk.small_pictures()
+    except Exceeded as exceeded:
+        yield Hit(UNSCANNABLE, exceeded.rule, where)
 
 
 @dataclass(frozen=True, slots=True)

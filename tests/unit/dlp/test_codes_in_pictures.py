@@ -149,6 +149,13 @@ def test_who_reads_no_pictures_reads_codes_in_icons_alone() -> None:
     assert hits(waiting) == {("unscannable", "picture", "photo.png", 0.5)} and not said(waiting)
 
 
+def test_bars_are_read_in_a_picture_that_is_long_and_has_no_room_for_letters() -> None:
+    bars = code(zxingcpp.BarcodeFormat.Code128, "the falcon flies on", 1)
+    strip = bars.resize((3000, bars.height), Image.Resampling.NEAREST).crop((0, 40, 3000, 47))
+    for limits in (Limits(), PATIENT):
+        assert said(read(strip, limits=limits)) == {"photo.png ! Code 128": "the falcon flies on"}
+
+
 # --- small pictures ------------------------------------------------------------------------------------------
 
 
@@ -190,6 +197,11 @@ def test_small_pictures_beyond_a_number_are_said_to_be_unread() -> None:
     found = read(zipped(pictures | {"4.png": pictures["1.png"]}), "a.zip", two)
     assert hits(found) == {("unscannable", "ocr-too-many", "a.zip ! 3.png", 1.0)}
     assert "falcon 1" in shown(found)["a.zip ! 4.png"]
+
+
+def test_words_of_small_pictures_beyond_the_room_for_texts_are_said_to_be_too_big() -> None:
+    found = read(saved(lettered("falcon")), "a.png", Limits(languages=LANGUAGES, seconds=60, text=3))
+    assert hits(found) == {("unscannable", "too-big", "a.png", 1.0)}
 
 
 def test_small_pictures_that_take_too_long_are_said_to_be_unread() -> None:
