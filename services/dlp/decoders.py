@@ -25,11 +25,11 @@ _ESCAPE = re.compile(
 # What ends a string of a program or formula and begins the next of the same; what is one character of it; a line that
 # goes on in the next. Of a list of strings it is clear where it is said that they are joined.
 _BETWEEN = (
-    r"(?<=[A-Za-z0-9 ])[\"'`]\s{0,8}+[+.&|_%s][\s+.&|_%s]{0,22}+[\"'`](?=[A-Za-z0-9 ])"
-    r"|(?<=[A-Za-z0-9])[\"'`]\s{0,24}+[\"'`](?=[A-Za-z0-9])"
+    r"[\"'`](?:(?<=[A-Za-z0-9 ].)\s{0,8}+[+.&|_%s][\s+.&|_%s]{0,22}+[\"'`](?=[A-Za-z0-9 ])"
+    r"|(?<=[A-Za-z0-9].)\s{0,24}+[\"'`](?=[A-Za-z0-9]))"
 )
 _JOINED, _JOINED_LIST = re.compile(_BETWEEN % ("", "")), re.compile(_BETWEEN % (",", ","))
-_JOINING = re.compile(r"\.\s{0,8}join\b|\b(?:concat|implode)|\bjoin\s{0,8}\(", re.IGNORECASE)
+_JOINING = re.compile(r"\.\s{0,8}join\b|\b(?:concat|implode)|\bjoin\s{0,8}\(")
 _CHARACTER = re.compile(r"\b(?:String\.fromCharCode|(?:uni)?char|chrw?)\$?\((\d{1,7})\)", re.IGNORECASE)
 _CONTINUED = re.compile(r"\\\r?\n[ \t]{0,64}+")
 _SHIFTED = re.compile(r"\+([A-Za-z0-9/]{2,}+)-")
@@ -124,8 +124,11 @@ def _from_escapes(text: str) -> str:
 
 def _from_joined(text: str) -> str:
     text = _CONTINUED.sub("", text)
-    text = _CHARACTER.sub(lambda code: f"'{chr(min(int(code[1]), 0xD7FF))}'", text)
-    return (_JOINED_LIST if _JOINING.search(text) else _JOINED).sub("", text)
+    small = text.lower()
+    if "chr" in small or "code(" in small or "char(" in small or "char$(" in small:
+        text = _CHARACTER.sub(lambda code: f"'{chr(min(int(code[1]), 0xD7FF))}'", text)
+    is_list = any(word in small for word in ("join", "concat", "implode")) and _JOINING.search(small)
+    return (_JOINED_LIST if is_list else _JOINED).sub("", text)
 
 
 def _from_words(text: str) -> str:

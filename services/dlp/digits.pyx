@@ -5,16 +5,14 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from services.dlp.gaps cimport alike
 
-import numpy as np
-
 # Values of what is no digit: what may stand in a line of a block, what fills up its last digits, and all else.
 cpdef enum:
     OTHER = 253
     FILLING = 254
     NONE = 255
 
-# Candidates that are found at a time; texts so long that other threads run meanwhile.
-cdef Py_ssize_t BATCH = 256, LONG = 1 << 14
+# Texts so long that other threads run meanwhile.
+cdef Py_ssize_t LONG = 1 << 14
 # The shortest of what blocks.py takes for a text, a file, a file whatever its first bytes are, a scrap of text; and the
 # shortest block that is searched for files and scraps.
 cpdef enum:
@@ -32,6 +30,11 @@ cdef Py_ssize_t EVEN = 64, GAP = 4
 
 cdef struct Block:
     Py_ssize_t first, last, digits
+    bint turned
+
+
+cdef enum:
+    BATCH = 64  # candidates that are found at a time
 
 
 cdef class Alphabet:
@@ -52,7 +55,7 @@ cdef class Alphabet:
 
     def candidates(self, const uint8_t[::1] text):
         found = []
-        cdef Py_ssize_t[:, ::1] places = np.empty((BATCH, 3), np.intp)
+        cdef Block[BATCH] places
         cdef Py_ssize_t at = 0, tried = 0, count, place
         while at < text.shape[0]:
             if text.shape[0] > LONG:
@@ -61,17 +64,17 @@ cdef class Alphabet:
             else:
                 count = self.search(text, places, &at, &tried)
             for place in range(count):
-                found.append((places[place, 0], places[place, 1], places[place, 2] != 0))
+                found.append((places[place].first, places[place].last, bool(places[place].turned)))
         return found
 
     cdef Py_ssize_t search(
-        self, const uint8_t[::1] text, Py_ssize_t[:, ::1] places, Py_ssize_t* at, Py_ssize_t* tried
+        self, const uint8_t[::1] text, Block* places, Py_ssize_t* at, Py_ssize_t* tried
     ) except -1 nogil:
         """How many candidates were found from `at` on; lines before `tried` were looked at as parts of a block."""
         cdef Py_ssize_t count = 0
         cdef Block block
-        cdef bint worth, turned
-        while count < places.shape[0]:
+        cdef bint worth
+        while count < BATCH:
             if not (
                 self.run(text, at[0], &block) if self.shortest
                 else self.even_groups(text, at[0], &block) if self.even
@@ -80,13 +83,13 @@ cdef class Alphabet:
                 at[0] = text.shape[0]
                 break
             at[0] = block.last
-            turned = self.turned is not None and block.last - block.first >= self.aligned and self.turns(text, block)
+            block.turned = self.turned is not None and block.last - block.first >= self.aligned and self.turns(text, block)
             worth = False
             if self.shortest and block.first >= tried[0]:
                 worth = self.grow(text, &block)
                 tried[0] = block.last
-            if worth or turned or self.says(text, block):
-                places[count, 0], places[count, 1], places[count, 2] = block.first, block.last, turned
+            if worth or block.turned or self.says(text, block):
+                places[count] = block
                 count += 1
         return count
 
@@ -142,7 +145,7 @@ cdef class Alphabet:
         block.last = at - GAP - 1
         while True:
             first = end
-            while first < text.shape[0] and not self.kinds[text[first]]:
+            while count and first < text.shape[0] and first - block.last <= GAP and not self.kinds[text[first]]:
                 first += 1
             if count and first < text.shape[0] and first - block.last <= GAP:
                 if count > 1 and not alike(text, before, behind, block.last, first):
@@ -167,9 +170,10 @@ cdef class Alphabet:
                     break
             if count >= GROUPS:
                 break
+            # One that is too short or too long for the groups before it may be the first of others.
+            first = next_run(text, self.kinds, first, 2)
             if first == text.shape[0]:
                 return False
-            # One that is too short or too long for the groups before it may be the first of others.
             block.first, block.last = first, run_end(text, self.kinds, first)
             end = block.last
             size = block.digits = end - first
