@@ -80,7 +80,7 @@ cdef int bases_of(
             if text[place] > 0x37:
                 values[1] = 1 << 24
             values[0] = values[0] * 10 + text[place] - 0x30
-            values[1] = values[1] * 8 + text[place] - 0x30
+            values[1] = min(values[1], 1 << 24) * 8 + text[place] - 0x30
         ones = ones + last - first if digits else 0
         count += 1
         for base in range(2):

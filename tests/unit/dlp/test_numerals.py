@@ -74,6 +74,7 @@ pieces = st.one_of(
 @given(st.lists(pieces, max_size=8).map("".join))
 @example(" ".join(map(str, bytes(600))))
 @example(",".join(["7"] * 512))
+@example(" ".join(["8000000000000"] * 512))
 @example("")
 def test_the_lists_that_may_say_something_are_found(text: str) -> None:
     known = [
