@@ -4,10 +4,12 @@ That parser recurses with the nesting, keeps an object of a kilobyte for a part 
 of a field in time (length x semicolons). Here a mail beyond the bounds is refused while it is being parsed, not after.
 """
 
+from collections.abc import Iterator
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import Compat32
 from enum import StrEnum
+from itertools import count
 from typing import Any, TypeAlias
 
 Mime: TypeAlias = Message
@@ -48,27 +50,26 @@ class Policy(Compat32):
     The stock policy turns 8-bit bytes into question marks.
     """
 
-    _parts: int
-    _fields: int
+    _parts: Iterator[int]
+    _fields: Iterator[int]
 
     def __init__(self) -> None:
         super().__init__(linesep="\r\n", mangle_from_=False)
-        self._set(1, 0)
+        object.__setattr__(self, "_parts", count(2))  # policies are immutable but for this
+        object.__setattr__(self, "_fields", count(1))
 
-    def _set(self, parts: int, fields: int) -> None:
-        object.__setattr__(self, "_parts", parts)  # policies are immutable but for this
-        object.__setattr__(self, "_fields", fields)
-
-    def count(self, parts: int = 0, fields: int = 0) -> None:
-        """Raises BeyondBoundsError."""
-        self._set(self._parts + parts, self._fields + fields)
-        if self._parts > MAX_PARTS:
+    def part(self) -> None:
+        """There is one more. Raises BeyondBoundsError."""
+        if next(self._parts) > MAX_PARTS:
             raise BeyondBoundsError(Bound.PARTS)
-        if self._fields > MAX_FIELDS:
+
+    def field(self) -> None:
+        """There is one more. Raises BeyondBoundsError."""
+        if next(self._fields) > MAX_FIELDS:
             raise BeyondBoundsError(Bound.FIELDS)
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
-        self.count(fields=1)
+        self.field()
         name, value = super().header_source_parse(sourcelines)
         too_long = len(value) > MAX_MIME_FIELD or value.count(";") > MAX_PARAMETERS
         if too_long and name.lower() in MIME_FIELDS:
@@ -91,8 +92,10 @@ class _Part(Message):
             if payload.depth > MAX_DEPTH:
                 raise BeyondBoundsError(Bound.DEPTH)
             # A delivery report names each recipient in a block of fields, which the parser takes for a part.
-            block = self.get_content_type() == "message/delivery-status"
-            self.policy.count(parts=not block, fields=block)
+            if self.get_content_type() == "message/delivery-status":
+                self.policy.field()
+            else:
+                self.policy.part()
         super().attach(payload)
 
     def get_payload(self, *which: Any, **how: Any) -> Any:
