@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
@@ -55,8 +55,7 @@ def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
     """
     if len(text) < SHORTEST:
         return
-    outside, dumped = dumps(text)
-    for numbers in (outside, *dumped):
+    for numbers in dumps(text):
         yield from _in_numbers(numbers)
     yield from read(text, _LETTERS)
 
@@ -78,9 +77,11 @@ def read(text: str, readers: "Sequence[Reader]") -> Iterator[tuple[str, list[str
     """The blocks in `text`, as `blocks`, that these read: each what is left of it by those before."""
     codes = text.encode("ascii", "replace")
     for reader in readers:
+        if not (found := reader.find(text, codes)):
+            continue
         kept = done = 0
         left: list[str] = []
-        for start, end, turned in reader.find(text, codes):
+        for start, end, turned in found:
             if start < done:  # a line of a block that was read
                 continue
             lines = _LINE.findall(text[start:end]) if reader.wraps else [text[start:end]]
@@ -186,7 +187,7 @@ class _Decoded:
         return b"\n".join(run for data in self.ways for run in _RUN.findall(data)).decode()
 
 
-_Find = Callable[[str, bytes], Iterable[tuple[int, int, bool]]]
+_Find = Callable[[str, bytes], Sequence[tuple[int, int, bool]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +221,13 @@ class Reader:
 def _like(pattern: str) -> _Find:
     """Finds what is written like this."""
     compiled = re.compile(pattern)
-    return lambda text, _: ((*match.span(), False) for match in compiled.finditer(text))
+    return lambda text, _: [(*match.span(), False) for match in compiled.finditer(text)]
 
 
 def _in(alphabet: Alphabet, other: str = "(?!)") -> _Find:
     """Finds what could say something in this alphabet, but for what begins like this, which another reader takes."""
     taken = re.compile(other)
-    return lambda text, codes: (place for place in alphabet.candidates(codes) if not taken.match(text, *place[:2]))
+    return lambda text, codes: [place for place in alphabet.candidates(codes) if not taken.match(text, *place[:2])]
 
 
 def _values(*alphabets: str, other: str = "") -> bytes:

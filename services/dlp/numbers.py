@@ -43,10 +43,10 @@ def _read(values: list[int]) -> tuple[str, bytes]:
     return "".join(chr(value) if value < 0xD800 else "\n" for value in values), b""
 
 
-def dumps(text: str) -> tuple[str, list[str]]:
+def dumps(text: str) -> list[str]:
     """A text without the dumps in it, and what these are dumps of, in digits; words in either order of their bytes."""
     if "0000" not in text:
-        return text, []
+        return [text]
     found: list[list[re.Match[str]]] = []
     for line in _LINE.finditer(f"\n{text}\n"):
         address = int(line[1], 16)
@@ -59,7 +59,7 @@ def dumps(text: str) -> tuple[str, list[str]]:
         kept.append(text[done : max(lines[0].start() - 1, 0)])
         done = lines[-1].end() - 1
         read += _undumped(lines)
-    return "\n".join((*kept, text[done:])) if found else text, read
+    return ["\n".join((*kept, text[done:])), *read] if found else [text]
 
 
 def _undumped(lines: list[re.Match[str]]) -> list[str]:
