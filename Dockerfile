@@ -24,7 +24,7 @@ WORKDIR /srv/secumail
 COPY services/__init__.py services/
 COPY services/${SERVICE}/ services/${SERVICE}/
 RUN find services -name '*.pyx' -exec cythonize --inplace {} + \
-    && find services '(' -name '*.pyx' -o -name '*.c' ')' -delete \
+    && find services '(' -name '*.pyx' -o -name '*.pxd' -o -name '*.c' ')' -delete \
     && rm -rf build
 
 FROM python:${PYTHON}

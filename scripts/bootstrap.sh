@@ -55,7 +55,7 @@ system_packages() {
 
 virtual_environment() {
     "$python" -c "$recent" || fail "Python 3.11 or newer is needed: PYTHON=... $0"
-    wanted=$(cat requirements/dev.txt pyproject.toml $(find services -name '*.pyx' | sort) | sha256sum)
+    wanted=$(cat requirements/dev.txt pyproject.toml $(find services -name '*.pyx' -o -name '*.pxd' | sort) | sha256sum)
     stamp=.venv/secumail.sha256
     if [ "$(cat "$stamp" 2> /dev/null || true)" = "$wanted" ]; then
         return 0
