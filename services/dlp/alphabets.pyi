@@ -44,3 +44,8 @@ def near_symbols(
     word stands before or behind that. `seats` are the characters of the bytes; one without bytes is no edge.
     IndexError: a seat that is no place in the text, or fewer edges than kinds.
     """
+
+def fold_ascii(text: bytes) -> str:
+    """A text in ASCII in small letters, and runs of white space as one space; none at its ends. UnicodeDecodeError: it
+    has other characters.
+    """

@@ -136,3 +136,23 @@ def near_symbols(
         begins[place] = 0 if left <= 0 or symbol and place > 0 and kinds[place - 1] & IS_IN_WORD else opens[place]
         ends[place] = 0 if symbol and place < last and kinds[place + 1] & IS_IN_WORD else closes[place]
     return near_opens, near_closes
+
+
+def fold_ascii(const unsigned char[::1] text):
+    cdef Py_ssize_t at = 0, place
+    cdef bint parted = False
+    cdef bytearray folded = bytearray(text.shape[0])
+    cdef unsigned char[::1] out = folded
+    cdef unsigned char byte
+    for place in range(text.shape[0]):
+        byte = text[place]
+        if byte == 0x20 or 0x09 <= byte <= 0x0D or 0x1C <= byte <= 0x1F:
+            parted = at > 0
+            continue
+        if parted:
+            out[at] = 0x20
+            at += 1
+            parted = False
+        out[at] = byte | 0x20 if 0x41 <= byte <= 0x5A else byte
+        at += 1
+    return folded[:at].decode("ascii")

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from services.dlp.alphabets import IN_WORD, SHOWN, UNSPACED, Alphabet
+from services.dlp.alphabets import IN_WORD, SHOWN, UNSPACED, Alphabet, fold_ascii
 from services.dlp.lookalikes import bare
 
 # Scripts whose words stand side by side without a space: Thai to Lao, Myanmar, Khmer, kana, ideographs,
@@ -29,7 +29,7 @@ def fold(text: str) -> str:
         text = unicodedata.normalize("NFKC", text)
         text = unicodedata.normalize("NFKC", text.casefold())
         return " ".join(text.split())
-    return " ".join(text.lower().split())
+    return fold_ascii(text.encode())
 
 
 def count_words(folded: str) -> int:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.dlp.alphabets import APART, BESIDE, IN_WORD, SHOWN, UNSPACED, Alphabet, edges, near_symbols
+from services.dlp.alphabets import APART, BESIDE, IN_WORD, SHOWN, UNSPACED, Alphabet, edges, fold_ascii, near_symbols
 
 TEXTS = (
     st.text()
@@ -113,3 +113,11 @@ def test_a_seat_that_is_no_place_is_an_error(seat: int) -> None:
     anywhere = np.ones(3, np.uint8)
     with pytest.raises(IndexError):
         near_symbols(bytes(3), anywhere, anywhere, np.array([0, seat], np.int32), 5)
+
+
+@given(st.text(st.characters(max_codepoint=127)) | st.text(st.sampled_from("aZ \t\n\r\x1c\x1f")))
+@example("")
+@example(" \n")
+@example(" A\r\n B ")
+def test_a_text_in_ascii_is_folded_as_python_would(text: str) -> None:
+    assert fold_ascii(text.encode()) == " ".join(text.lower().split())
