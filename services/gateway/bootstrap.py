@@ -36,7 +36,7 @@ from services.gateway.handlers import (
     submissions,
 )
 from services.gateway.handlers.door import Door
-from services.gateway.limits import Measured
+from services.gateway.limits import Http, Measured
 from services.gateway.pickup import Stretching
 from services.gateway.settings import Settings
 
@@ -106,7 +106,7 @@ def wire(settings: Settings) -> Service:
         ssl_certfile=str(settings.tls_cert),
         ssl_keyfile=str(settings.tls_key),
         lifespan="off",
-        http="httptools",
+        http=Http,
         timeout_graceful_shutdown=20,
         timeout_keep_alive=KEEP_ALIVE,
         server_header=False,
