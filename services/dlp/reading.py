@@ -40,6 +40,7 @@ _ENCODINGS = (*_IDENTITY, "quoted-printable", "base64", "x-uuencode", "uuencode"
 _CONTROLS = bytes({*range(32)} - {7, 8, *range(9, 14), 27})
 _BINARY = re.compile(f"[{re.escape(_CONTROLS.decode())}]")
 """A text part with one of these in it is a file, whatever it says it is. (Bytes are looked at first: that is quick.)"""
+_ENCODED = b"content-transfer-encoding"
 _UUENCODED = re.compile(r"^begin [0-7]{3} ", re.MULTILINE)
 _ONLY_LETTERS = bytes(byte if chr(byte).isalpha() else 0x20 for byte in range(128)).ljust(256)
 _FOLD = re.compile(r"\r?\n[ \t]")
@@ -170,7 +171,12 @@ class _Reading:
             for child in mails:
                 self.read_mail(child, f"{attachment}: ", alternative)
         else:
-            self.add(attachment, decode(data), alternative)
+            text = decode(data)
+            self.add(attachment, text, alternative)
+            has_body = data.partition(b"\r\n\r\n")[2].strip()
+            if has_body and (_ENCODED in data.lower() or _is_binary(data, text)):
+                # A mail under another name, for who saves it as one: there are files in it.
+                self.give(attachment, len(self.attachments), part, data, alternative, known=True)
             if part.get_content_subtype() == "partial":
                 # RFC 2046 section 5.2.2: the recipient's program puts the pieces together, which come in other mails.
                 self.hits.append(Hit("unscannable", "partial", attachment))

@@ -156,6 +156,17 @@ def test_a_picture_instead_of_text() -> None:
     assert held_by(a_mail(screenshot("Lunch at noon"), "a.png"), seeing) == "pass"
 
 
+@pytest.mark.parametrize("kind", ["x-mail", "external-body", "delivery-status", "disposition-notification", "http"])
+def test_a_picture_in_a_mail_under_another_name(kind: str) -> None:
+    inner = a_mail(screenshot("falconry"), "a.png")
+    assert held_by(b"Content-Type: message/%b\r\n\r\n%b" % (kind.encode(), inner), seeing) == "black-word"
+    plain = EmailMessage()
+    plain.set_content(screenshot("falconry"), "image", "png", cte="binary")
+    del plain["Content-Transfer-Encoding"]
+    raw = b"Content-Type: message/%b\r\n\r\n%b" % (kind.encode(), plain.as_bytes())
+    assert held_by(raw, seeing) in ("black-word", "unscannable")
+
+
 def test_a_picture_that_cannot_be_read() -> None:
     def hurried(files: Iterable[File]) -> Iterable[Found]:
         return extract(files, Limits(languages="eng", seconds=0.01))

@@ -275,3 +275,8 @@ def test_an_attachment_arrives_as_it_was_sent(data: bytes, name: str) -> None:
     mail.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
     (attachment,) = read(mail.as_bytes()).attachments
     assert attachment.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_the_header_of_a_mail_of_parts_is_no_damaged_mail() -> None:
+    head = b"Subject: x\r\nContent-Type: multipart/mixed; boundary=q\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    assert read(b"Content-Type: message/global-headers\r\n\r\n" + head).troubles == ()
