@@ -296,7 +296,7 @@ HEX = Reader(
 )
 # Numbers of fewer digits are read as a list. Lines may end within a byte.
 BINARY = Reader(
-    "binary digits", _like(r"[01]{17,}+(?:[ \t]{0,8}+\r?\n[ \t>|]{0,16}+[01]++)*+"), _binary, 2, wraps=False
+    "binary digits", _like(r"[01]{65,}+(?:[ \t]{0,8}+\r?\n[ \t>|]{0,16}+[01]++)*+"), _binary, 2, wraps=False
 )
 EVEN_HEX = Reader(
     "hex",

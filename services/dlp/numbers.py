@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from services.dlp.charsets import decode
 from services.dlp.numerals import BINARY, DECIMAL, OCTAL, numerals
 
-_NUMBER = re.compile(r"(?<![0-9A-Za-z])(?:0[oObB])?([0-9]{1,16})(?![0-9A-Za-z])")
+_NUMBER = re.compile(r"(?<![0-9A-Za-z])(?:0[oObB])?([0-9]{1,64})(?![0-9A-Za-z])")
 # A line of a dump: the address of its first byte; then bytes or words, and at times the characters they are.
 _LINE = re.compile(r"\n[ \t>]{0,16}+([0-9A-Fa-f]{4,16}+):?(?:[ \t]{1,4}+([0-9A-Fa-f]{2}[^\r\n]*+))?(?=\r?\n)")
 _GROUP = re.compile(r"[0-9A-Fa-f]{1,8}")

@@ -17,7 +17,7 @@ cpdef enum:
 cdef Py_ssize_t LONG = 1 << 14
 # Digits of a number, at the most, and characters between two, the same each time; how many digits that are 0 or 1 may
 # make a text.
-cdef Py_ssize_t LONGEST = 16, APART = 24, ONES = 35
+cdef Py_ssize_t LONGEST = 64, APART = 24, ONES = 35
 # As in digits.pyx.
 cdef Py_ssize_t TEXT = text_, FILE = file, ANY_FILE = any_file
 
@@ -79,7 +79,7 @@ cdef int bases_of(
             digits = digits and text[place] <= 0x31
             if text[place] > 0x37:
                 values[1] = 1 << 24
-            values[0] = values[0] * 10 + text[place] - 0x30
+            values[0] = min(values[0], 1 << 24) * 10 + text[place] - 0x30
             values[1] = min(values[1], 1 << 24) * 8 + text[place] - 0x30
         ones = ones + last - first if digits else 0
         count += 1

@@ -49,7 +49,7 @@ def escapes(const uint8_t[::1] text):
             if is_joined(text, at):
                 signs |= JOINED
         elif mark == b"(":
-            if 0x30 <= sign <= 0x39 and at and text[at - 1] | 0x20 in b"erw":  # fromCharCode(, chr(, chrw(
+            if 0x30 <= sign <= 0x39 and at and text[at - 1] | 0x20 in b"erw$":  # fromCharCode(, chr(, chrw(, chr$(
                 signs |= JOINED
         elif mark in b"Uu":
             if sign == b"+":

@@ -4,6 +4,7 @@ import base64
 import codecs
 import quopri
 import random
+import re
 import string
 import time
 from collections.abc import Callable
@@ -203,6 +204,7 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "decimal codes, dashes": codes("d", "-"),
     "decimal codes, a line each": codes("d", "\n"),
     "decimal codes, calls": lambda t: " & ".join(f"Chr({byte})" for byte in t.encode()),
+    "a decimal code between strings": lambda t: f'"{t[:2]}" & Chr$({ord(t[2])}) & "{t[3:]}"',
     "decimal codes, commas here and there": lambda t: codes("d", ", ")(t).replace("1, 1", "1 1"),
     "octal codes": codes("o", " "),
     "octal codes, commas": codes("#o", ", "),
@@ -211,6 +213,9 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "binary digits, in lines that end within a byte": lambda t: wrapped(codes("08b", "")(t), 60, "> "),
     "binary digits, seven": codes("07b", " "),
     "binary digits, as numbers": codes("#010b", ", "),
+    "binary digits, in groups of any size": lambda t: re.sub(
+        "(.{8})(.{24})(.{8})(.{8})", r"\1 \2 \3\4 ", codes("08b", "")(t)
+    ),
     "binary digits, in groups of four": lambda t: " ".join(parts(codes("08b", "")(t), 4)),
     "hex, dots": lambda t: t.encode().hex("."),
     "hex, bars": lambda t: t.encode().hex("|"),

@@ -13,7 +13,7 @@ from services.dlp.blocks import blocks
 from services.dlp.numbers import dumps
 from services.dlp.numerals import BINARY, DECIMAL, OCTAL, numerals
 
-NUMBER = re.compile(r"(?<![0-9A-Za-z])(?:0[oObB])?([0-9]{1,16})(?![0-9A-Za-z])")
+NUMBER = re.compile(r"(?<![0-9A-Za-z])(?:0[oObB])?([0-9]{1,64})(?![0-9A-Za-z])")
 BLANKS = re.compile(r"[ \t\r\n>|_,;]+")
 
 
