@@ -32,6 +32,8 @@ _SIGNATURES = (
     b"%PDF-",
     *(mark for offset, mark, _ in SIGNATURES if not offset and len(mark) > 2),
 )
+# So few bytes are chance in a long text of words: see DENSE.
+_CHANCE = tuple(mark for offset, mark, _ in SIGNATURES if not offset and len(mark) < 3)
 _PACKED = frozenset(Family) - {Family.TEXT, Family.UNKNOWN, Family.DATA, Family.PICTURE, Family.MEDIA}
 _TO_BASE64 = str.maketrans("-_", "+/", "= \t")
 _UNPRINTABLE = bytes(b for b in range(32) if b not in b"\t\n\r\f\v") + b"\x7f"
@@ -154,7 +156,8 @@ def _ascii85(block: str) -> Iterator[bytes]:
 def _is_packed(data: bytes, dense: bool = True) -> bool:
     """Whether these bytes, which are no text, hold more than a reader of texts can see. `dense`: they were written with
     nearly all digits there are."""
-    if len(data) < FILE or (len(data) < ANY_FILE and not data.startswith(_SIGNATURES)):
+    signed = data.startswith(_SIGNATURES)
+    if len(data) < FILE or not (signed or (len(data) >= ANY_FILE and (dense or not data.startswith(_CHANCE)))):
         return False
     if data[0] == 0x78 and (data[0] << 8 | data[1]) % 31 == 0:  # RFC 1950
         try:
@@ -207,7 +210,7 @@ class Reader:
             ways = tuple(self.decode(block))
         except ValueError:  # the lines below belonged to something else, or it was no such block
             ways = ()
-        dense = len(block) >= MANY_BYTES and sum(map(str.isalnum, set(block))) >= DENSE * self.alnums
+        dense = len(block) >= ANY_FILE and sum(map(str.isalnum, set(block))) >= DENSE * self.alnums
         return _Decoded(len(block), ways, dense)
 
     def parts(self, lines: list[str]) -> Iterator[str | None]:

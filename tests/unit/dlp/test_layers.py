@@ -196,6 +196,7 @@ def groups(letters: str, size: int, between: str = " ") -> str:
     "text",
     [
         groups(string.ascii_lowercase, 6),
+        f"xqcccf {groups(string.ascii_lowercase, 6)[:990]}",
         groups(string.ascii_letters, 8, "\r\n"),
         groups("acgt", 10),
         groups("ACDEFGHIKLMNPQRSTVWY", 10),
@@ -205,7 +206,7 @@ def groups(letters: str, size: int, between: str = " ") -> str:
         "\n".join(f"{n % 28 + 1:02}/{n % 12 + 1:02}/{n % 9 + 20}" for n in range(4000)),
         groups(string.ascii_lowercase, 6, ""),
     ],
-    ids=["words", "names", "genes", "proteins", "numbers", "licences", "cards", "dates", "one word"],
+    ids=["words", "like cpio", "names", "genes", "proteins", "numbers", "licences", "cards", "dates", "one word"],
 )
 def test_thousands_of_words_or_numbers_of_one_size_are_no_file(text: str) -> None:
     assert encodings.find([Passage("body", text)]) == ()
