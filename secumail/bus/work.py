@@ -100,6 +100,9 @@ class Work:
             queue,
             channel=Channel(prefetch_count=at_once or self._in_flight),
             decoder=as_it_is,
+            # What is to be answered is answered sealed (asking.py); FastStream would reply to the default exchange
+            # besides, and be refused, at the price of a channel for each question.
+            no_reply=True,
         )(call)
 
     async def start(self) -> None:

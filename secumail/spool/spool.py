@@ -35,6 +35,7 @@ from secumail.store.blobs import BlobRef, Blobs
 from secumail.store.client import Collection as Documents
 from secumail.store.client import DuplicateKeyError
 from secumail.store.grouped import Change, Grouped
+from secumail.topology import PUBLISHES
 
 log = logging.getLogger(__name__)
 
@@ -223,7 +224,8 @@ class Spool:
         if record.stage is Stage.SPLIT:
             await self._finish_split(record.id)
         elif record.stage in produces:
-            await self._send(record.out)
+            # An end of the mail may be another hop's: that one tells of it.
+            await self._send([one for one in record.out if one.routing_key in PUBLISHES[self.service]])
         elif record.stage is expects:
             raise Permanent("stage-contested")
 

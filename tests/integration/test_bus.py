@@ -340,6 +340,21 @@ async def test_a_question_is_answered(talk: Talk) -> None:
     assert await talk.asker.ask(LogIn(address=SECRET, password="correct horse"), LoggedIn) == answer
 
 
+async def test_an_answered_question_costs_the_broker_no_channel(ground: Ground, talk: Talk) -> None:
+    async def log_in(_command: LogIn, _actor: UUID | None) -> Done:
+        return Done()
+
+    def refusals() -> int:
+        log = ground.home.log("broker").read_text()
+        return log.count("access to exchange 'amq.default' in vhost 'secumail' refused for user 'auth'")
+
+    talk.answering.on(LogIn, log_in)
+    before = refusals()
+    for _ in range(5):
+        await talk.asker.ask(LogIn(address=SECRET, password="x"), Done)
+    assert refusals() == before
+
+
 async def test_a_persons_act_is_believed_by_their_signature_alone(talk: Talk) -> None:
     async def register(_command: Register, actor: UUID | None) -> Registered:
         assert actor == ACCOUNT

@@ -272,6 +272,15 @@ async def test_an_event_that_comes_late_again_does_nothing(house: House) -> None
     assert (await house.document(event), house.published.bodies) == (before, published)
 
 
+async def test_a_mail_that_another_hop_has_ended_is_not_told_of_by_one_that_could_have(house: House) -> None:
+    event = await house.taken()
+    await house.dlp.step(event, Stage.SUBMITTED, PASSED, passing)
+    await house.dlp.step(filtered_event(event), Stage.FILTERED, {Stage.DONE}, delivering)
+    published = list(house.published.bodies)
+    await house.dlp.step(event, Stage.SUBMITTED, {*PASSED, Stage.DONE}, passing)
+    assert house.published.bodies == published, "dlp may not say mail.delivered: the broker would close its channel"
+
+
 def filtered_event(event: MailSubmitted) -> MailFiltered:
     return MailFiltered(mail=event.mail, size=event.size, verdict="pass", claim=claim("dlp", "crypto", "pass"))
 
