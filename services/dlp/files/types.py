@@ -327,7 +327,7 @@ _STRUCTURES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
     ("pyc", lambda data: data[2:4] == b"\r\n" and 3000 <= int.from_bytes(data[:2], "little") <= 3999),
     ("tar", _is_tar),
     ("bmp", lambda data: data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _DIB_HEADERS),
-    ("ico", lambda data: data.startswith(b"\0\0\x01\0") and 0 < data[4] < 200 and data[5:6] == b"\0"),
+    ("ico", lambda data: data.startswith(b"\0\0\x01\0") and b"\0" < data[4:5] < b"\xc8" and data[5:6] == b"\0"),
     ("mp3", lambda data: len(data) > 4 and data[0] == 0xFF and data[1] in _MPEG_SYNC),
     ("der", lambda data: data.startswith((b"\x30\x80\x06", b"\x30\x82", b"\x30\x83")) and data[4:6] != b"\0\0"),
     ("der", lambda data: data.startswith(b"\x30") and _PKCS7 in data[:32]),

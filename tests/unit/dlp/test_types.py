@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.dlp.danger import examine
@@ -190,6 +190,7 @@ SAMPLES: tuple[Callable[[], bytes], ...] = (
 
 
 @given(st.text(max_size=40), st.sampled_from(["", "image/png", "text/html"]), st.binary(max_size=3000))
+@example("", "", b"\0\0\1\0")
 def test_no_bytes_make_it_fail(name: str, media_type: str, data: bytes) -> None:
     assert all(0 < hit.score <= 1 for hit in examine(name, media_type, data))
 
